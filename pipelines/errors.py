@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake: where it is (file:line:column, step or ARN), what is wrong, and the edit or command that mends it."""
+    """One mistake: where it is (file:line:column, step or ARN), what is wrong, the edit or command that mends it."""
 
     where: str
     what: str
