@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from pipelines.errors import DefinitionError
 
-
 # Deeper than any real definition; keeps every recursive walk over one far from Python's own limit.
 MAX_DEPTH: Final = 100
 
