@@ -1,0 +1,76 @@
+"""Where the local SageMaker keeps things: one folder, beside a project's pipeline.yaml.
+
+.pipelines/
+  compiled/           definitions, by the hash of what went in
+  local/
+    s3/BUCKET/KEY     objects, as plain files
+    logs/JOB/HOST     what a job's program printed
+    jobs/JOB/         the job's /opt/ml while it runs
+    images/           build contexts that were deployed, by repository and tag
+    environments/     Python environments of images, by the hash of their requirements
+    state.sqlite3     pipelines, executions, jobs
+    server.json       where the server listens; server.log, what it said; server.lock, held while it runs
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Home:
+    """The `.pipelines` folder of a project."""
+
+    root: Path
+
+    @property
+    def compiled(self) -> Path:
+        return self.root / "compiled"
+
+    @property
+    def local(self) -> Path:
+        return self.root / "local"
+
+    @property
+    def objects(self) -> Path:
+        return self.local / "s3"
+
+    @property
+    def logs(self) -> Path:
+        return self.local / "logs"
+
+    @property
+    def jobs(self) -> Path:
+        return self.local / "jobs"
+
+    @property
+    def images(self) -> Path:
+        return self.local / "images"
+
+    @property
+    def environments(self) -> Path:
+        return self.local / "environments"
+
+    @property
+    def database(self) -> Path:
+        return self.local / "state.sqlite3"
+
+    @property
+    def server(self) -> Path:
+        return self.local / "server.json"
+
+    @property
+    def server_log(self) -> Path:
+        return self.local / "server.log"
+
+    @property
+    def server_lock(self) -> Path:
+        return self.local / "server.lock"
+
+    def create(self) -> None:
+        """Make the folder; it ignores itself in git, as its content is derived or local."""
+        self.local.mkdir(parents=True, exist_ok=True)
+        ignore = self.root / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")

@@ -1,0 +1,54 @@
+"""Images of the local SageMaker: build contexts that were deployed, under the image's URI.
+
+`push` keeps a copy of a build context, so that what a pipeline runs changes only when it is deployed again; `find`
+gives the `Image` of a URI.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from pipelines.context import Context
+from pipelines.errors import LocalError
+from pipelines.local.runner.image import Image, read_image
+
+
+def _folder(images: Path, uri: str) -> Path:
+    """Where an image's context lies: by repository and tag, whatever the registry."""
+    _, _, name = uri.partition("/")
+    repository, _, tag = (name or uri).partition(":")
+    parts = [part for part in (*repository.split("/"), tag or "latest") if part]
+    if any(part in (".", "..") for part in parts):
+        raise LocalError(f"{uri!r} is not an image's URI", fix="write REGISTRY/REPOSITORY:TAG")
+    return images.joinpath(*parts)
+
+
+def push(images: Path, uri: str, context: Context) -> bool:
+    """Keep a copy of a build context under the URI; False when it is there already. A URI's content never changes."""
+    folder = _folder(images, uri)
+    if folder.is_dir():
+        return False
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".push-"))
+    try:
+        for file in context.files:
+            target = aside / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file.source, target)
+            target.chmod(file.source.stat().st_mode & 0o755)
+        aside.chmod(0o755)
+        aside.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return True
+
+
+def find(images: Path, uri: str) -> Image | None:
+    """The image that was deployed under a URI, or None."""
+    folder = _folder(images, uri)
+    return read_image(folder) if folder.is_dir() else None
