@@ -1,0 +1,1 @@
+"""One container as a plain process: image → environment → program in a private /opt/ml."""

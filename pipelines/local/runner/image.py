@@ -1,0 +1,109 @@
+"""What is known of a container image from the folder that it is built from, without building it.
+
+`read_image(folder)` reads the folder's Dockerfile and gives an `Image`: program, environment, which file stands where.
+`command(image, …)` resolves what a job executes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pipelines.errors import LocalError
+from pipelines.local.runner.context import Copy, read_context
+from pipelines.local.runner.dockerfile import parse
+from pipelines.local.runner.stage import Build, Stage, advance, begin, declare
+
+
+@dataclass(frozen=True)
+class Image:
+    """A container image, as far as a plain process can stand in for it.
+
+    `folder` is the build context (None: nothing is known of the image), `requirements` the file that its build installs
+    from, `python` the version that its base names ("3.11").
+    """
+
+    folder: Path | None = None
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    workdir: str = "/"
+    copies: tuple[Copy, ...] = ()
+    requirements: Path | None = None
+    python: str | None = None
+
+
+def bare_image() -> Image:
+    """An image of which nothing is known: no program, no packages; a job brings its script and its entrypoint."""
+    return Image()
+
+
+def read_image(folder: Path) -> Image:
+    """Read the Dockerfile of a build context. Raises LocalError with Dockerfile:line for what cannot be read."""
+    file = folder / "Dockerfile"
+    if not file.is_file():
+        raise LocalError(
+            "there is no Dockerfile", where=str(folder), fix=f"write {file}, or name the folder that has one"
+        )
+    build = _build(file)
+    stage = build.stages[-1]
+    return Image(
+        folder=folder,
+        entrypoint=stage.entrypoint,
+        cmd=stage.cmd,
+        environment=stage.environment,
+        workdir=stage.workdir,
+        copies=stage.copies,
+        requirements=_requirements(build, file),
+        python=stage.python,
+    )
+
+
+def _build(file: Path) -> Build:
+    """Every stage of the Dockerfile, in order; there is at least one."""
+    build = Build(read_context(file.parent), {})
+    for instruction in parse(file.read_text(encoding="utf-8"), str(file)):
+        if instruction.keyword == "FROM":
+            build = replace(build, stages=(*build.stages, begin(build, instruction)))
+        elif build.stages:
+            *earlier, stage = build.stages
+            before = replace(build, stages=tuple(earlier))
+            build = replace(build, stages=(*earlier, advance(before, stage, instruction)))
+        elif instruction.keyword == "ARG":
+            build = replace(build, arguments={**build.arguments, **declare(instruction, build.arguments, {})})
+        else:
+            raise instruction.refuse("it stands before FROM", "begin the Dockerfile with FROM IMAGE")
+    if not build.stages:
+        raise LocalError("it has no FROM", where=str(file), fix="begin the Dockerfile with FROM IMAGE")
+    return build
+
+
+def _requirements(build: Build, file: Path) -> Path | None:
+    stage: Stage = build.stages[-1]
+    named = tuple(dict.fromkeys(stage.requirements))
+    if len(named) > 1:
+        names = " and ".join(path.relative_to(build.context.folder).as_posix() for path in named)
+        raise LocalError(
+            f"the image installs from {names}; one file is read here",
+            where=str(file),
+            fix="let one requirements file include the others (a line `-r other.txt`), and install that one",
+        )
+    usual = build.context.folder / "requirements.txt"
+    return named[0] if named else (usual if usual.is_file() else None)
+
+
+def command(image: Image, entrypoint: Sequence[str] | None, arguments: Sequence[str] | None) -> tuple[str, ...]:
+    """What a job executes, as SageMaker documents it: the request's entrypoint hides the image's ENTRYPOINT and CMD,
+    its arguments replace the image's CMD."""
+    if entrypoint:
+        resolved = (*entrypoint, *(arguments or ()))
+    else:
+        resolved = (*image.entrypoint, *(arguments or image.cmd))
+    if not resolved:
+        raise LocalError(
+            "there is nothing to execute: the image has no ENTRYPOINT and no CMD, the request no ContainerEntrypoint",
+            where=str(image.folder / "Dockerfile") if image.folder else "",
+            fix="name the program in the step's `entrypoint`, or add an ENTRYPOINT to the Dockerfile",
+        )
+    return resolved

@@ -1,0 +1,206 @@
+"""Runs a container as a plain process, without Docker.
+
+Takes a `ContainerRequest`, gives a running `Container`. The program runs in an environment built from the image's
+requirements, in a private root whose /opt/ml is the request's folder; where namespaces are refused, among the machine's
+files, with OPT_ML naming the folder. See docs/decisions/0003-process-runner.md.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol, cast
+
+from pipelines.local.runner.environment import ensure_environment
+from pipelines.local.runner.image import Image
+from pipelines.local.runner.layer import place
+from pipelines.local.runner.log import LogWriter, pump
+from pipelines.local.runner.sandbox import Isolation, Places, launch_command, plain_order, private_order, probe
+from pipelines.local.runner.stage import PATH
+
+_DRAIN = 5.0
+"""Seconds to wait for the end of the output when the job has ended; only a process that escaped keeps it open."""
+
+
+@dataclass(frozen=True)
+class ContainerRequest:
+    """One container to run: `command` is resolved, `opt_ml` laid out by the caller, `log` appended to."""
+
+    image: Image
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    opt_ml: Path
+    log: Path
+    network: bool = True
+
+
+class Container(Protocol):
+    """A container that has been started."""
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """The exit code (128+n for signal n) once it has ended and its log is whole; None when the timeout passed."""
+
+    def stop(self, grace: float) -> None:
+        """SIGTERM to its first process, SIGKILL to all of them after `grace` seconds; returns at once."""
+
+
+class ProcessRunner:
+    """Starts containers; `environments` is the folder of their Python environments."""
+
+    def __init__(self, environments: Path, report: Callable[[str], None], isolation: Isolation | None = None) -> None:
+        self._environments = environments
+        self._report = report
+        self._isolation = isolation
+
+    def start(self, request: ContainerRequest) -> Container:
+        """Build what is missing and start the program. Raises LocalError when the environment cannot be built."""
+        isolation = self._isolation or probe()
+        image = request.image
+        environment = ensure_environment(image.requirements, self._environments, self._report, image.python)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{request.opt_ml.name}-", dir=request.opt_ml.parent)).resolve()
+        try:
+            places = Places(scratch, request.opt_ml.resolve(), environment.resolve())
+            for folder in (places.files, places.tmp, places.root, scratch / "home"):
+                folder.mkdir()
+            places.tmp.chmod(0o1777)
+            place(image, places.files)
+            order = _private(request, places) if isolation.private else _plain(request, places)
+            return _launch(order, request.log, scratch, _warning(request, isolation))
+        except BaseException:
+            _remove(scratch)
+            raise
+
+
+def _private(request: ContainerRequest, places: Places) -> str:
+    command = _with_program(request.command, places)
+    variables = {"HOME": "/root", "TMPDIR": "/tmp", "LANG": "C.UTF-8", **_variables(request, places)}  # noqa: S108
+    return private_order(places, command, variables, request.image.workdir, request.network)
+
+
+def _plain(request: ContainerRequest, places: Places) -> str:
+    """The same job among the machine's files: paths of the image that are whole words become paths of the machine."""
+    command = tuple(_on_machine(word, places) for word in _with_program(request.command, places))
+    variables = {name: _on_machine(value, places) for name, value in _variables(request, places).items()}
+    own = {"HOME": str(places.scratch / "home"), "TMPDIR": str(places.tmp), "OPT_ML": str(places.opt_ml)}
+    workdir = places.files / request.image.workdir.lstrip("/")
+    return plain_order(command, {"LANG": "C.UTF-8", **variables, **own}, workdir)
+
+
+def _variables(request: ContainerRequest, places: Places) -> dict[str, str]:
+    """The image's variables with the request's on top, and the environment's programs first on PATH."""
+    variables = {**request.image.environment, **request.environment}
+    return {**variables, "PATH": f"{places.environment / 'bin'}:{variables.get('PATH', PATH)}"}
+
+
+def _with_program(command: tuple[str, ...], places: Places) -> tuple[str, ...]:
+    """/usr/local/bin/python3 or /opt/venv/bin/gunicorn mean the image's own: here, the one of its environment."""
+    program = command[0]
+    copied = os.path.lexists(places.files / program.lstrip("/"))
+    name = posixpath.basename(program)
+    if program.startswith("/") and not copied and (places.environment / "bin" / name).exists():
+        return (name, *command[1:])
+    return command
+
+
+def _on_machine(text: str, places: Places) -> str:
+    return ":".join(_path_on_machine(part, places) for part in text.split(":"))
+
+
+def _path_on_machine(part: str, places: Places) -> str:
+    if part == "/opt/ml" or part.startswith("/opt/ml/"):
+        return str(places.opt_ml) + part.removeprefix("/opt/ml")
+    copied = places.files / part.lstrip("/")
+    return str(copied) if part.startswith("/") and part.strip("/") and os.path.lexists(copied) else part
+
+
+def _warning(request: ContainerRequest, isolation: Isolation) -> str | None:
+    if isolation.private:
+        return None
+    network = "" if request.network else " The network is not cut off, though the job asks for it."
+    return (
+        f"pipelines: no private /opt/ml here: {isolation.reason}. OPT_ML={request.opt_ml.resolve()} is set instead; "
+        f"a program that hard-codes /opt/ml does not find its data.{network} fix: {isolation.fix}"
+    )
+
+
+def _launch(order: str, log: Path, scratch: Path, warning: str | None) -> Container:
+    launcher = subprocess.Popen(
+        launch_command(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd="/",
+        # An interpreter with a shared library may need the path; the job itself does not get it.
+        env={name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"},
+        start_new_session=True,  # neither Ctrl-C nor a closed terminal reaches the job past the server
+    )
+    writer = LogWriter(log)
+    if warning:
+        writer.line(warning)
+    return _Process(launcher, order, writer, scratch)
+
+
+class _Process:
+    """A container behind its launcher; two threads pump its output and wait for its end."""
+
+    def __init__(self, launcher: subprocess.Popen[bytes], order: str, writer: LogWriter, scratch: Path) -> None:
+        self._launcher = launcher
+        self._control = cast(IO[bytes], launcher.stdin)
+        self._output = cast(IO[bytes], launcher.stdout)
+        self._writer = writer
+        self._scratch = scratch
+        self._ended = threading.Event()
+        self._code = 0
+        self._tell(order)
+        threading.Thread(target=self._watch, name=f"container-{launcher.pid}", daemon=True).start()
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        return self._code if self._ended.wait(timeout) else None
+
+    def stop(self, grace: float) -> None:
+        self._tell(f"stop {grace}")
+
+    def _tell(self, line: str) -> None:
+        with suppress(OSError, ValueError):  # it has ended already
+            self._control.write(line.encode() + b"\n")
+            self._control.flush()
+
+    def _watch(self) -> None:
+        reader = threading.Thread(target=pump, args=(self._output.fileno(), self._writer), daemon=True)
+        reader.start()
+        if hasattr(os, "waitid"):
+            os.waitid(os.P_PID, self._launcher.pid, os.WEXITED | os.WNOWAIT)
+        else:  # macOS
+            self._launcher.wait()
+        with suppress(OSError):  # what a killed launcher left behind; its number is not free before it is waited for
+            os.killpg(self._launcher.pid, signal.SIGKILL)
+        code = self._launcher.wait()
+        reader.join(_DRAIN)
+        if not reader.is_alive():
+            self._writer.close()
+            self._output.close()
+        with suppress(OSError):
+            self._control.close()
+        _remove(self._scratch)
+        self._code = code if code >= 0 else 128 - code
+        self._ended.set()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a scratch folder, also when the job took the write permission from a directory of its own."""
+    for parent, names, _ in os.walk(folder):
+        for name in names:
+            path = Path(parent) / name
+            if not path.is_symlink():
+                with suppress(OSError):
+                    path.chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,188 @@
+"""What a job sees of the machine: the order that `launcher.py` carries out, and whether it can be carried out here.
+
+Takes paths, gives the list of binds of the job's private root: the system's folders read-only, the job's own /opt/ml,
+/tmp and image files writable, the Python environment, and nothing else. Mounts nothing itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+LAUNCHER = Path(__file__).with_name("launcher.py")
+# What a base image has, too. Home, data and project folders, /run with its sockets and /var are not shown.
+_SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/usr", "/etc", "/sys", "/nix/store", "/gnu/store")
+_DIRECTORIES = ("/home", "/mnt", "/root", "/run", "/srv", "/var/cache", "/var/lib", "/var/log")
+_OF_INTERPRETER = ("bin", "lib", "lib64", "libexec", "include", "share", "ssl")
+_APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+
+Bind = tuple[str, str, bool]
+"""Source on the machine, destination in the job's root, writable."""
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """Whether a job gets a private /opt/ml here; else why not, and what would change that."""
+
+    private: bool
+    reason: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the pieces of one container lie on the machine.
+
+    `scratch` is the container's own folder, with `files` (the image's files), `tmp` and `root` (a mount point) in it.
+    """
+
+    scratch: Path
+    opt_ml: Path
+    environment: Path
+
+    @property
+    def files(self) -> Path:
+        return self.scratch / "files"
+
+    @property
+    def tmp(self) -> Path:
+        return self.scratch / "tmp"
+
+    @property
+    def root(self) -> Path:
+        return self.scratch / "root"
+
+
+def private_order(
+    places: Places, command: tuple[str, ...], environment: Mapping[str, str], workdir: str, network: bool
+) -> str:
+    """The launcher's order (one line of JSON) for a job in a root of its own."""
+    order = {
+        "private": True,
+        "command": command,
+        "environment": dict(environment),
+        "workdir": workdir,
+        "network": network,
+        "root": str(places.root),
+        "binds": list(binds(places)),
+        "directories": _DIRECTORIES,
+    }
+    return json.dumps(order)
+
+
+def plain_order(command: tuple[str, ...], environment: Mapping[str, str], workdir: Path) -> str:
+    """The launcher's order for a job that runs among the machine's files."""
+    order = {"private": False, "command": command, "environment": dict(environment), "workdir": str(workdir)}
+    return json.dumps(order)
+
+
+def binds(places: Places) -> Iterator[Bind]:
+    """Everything the job's root shows; a later bind of the same destination wins."""
+    for name in _SYSTEM:
+        path = Path(name)
+        if path.exists():
+            yield name, name, False
+    yield from _name_service()
+    for path in _interpreter(places.environment):
+        if not _shown(path):
+            yield str(path), str(path), False
+    yield from _of_layer(places.files, "/")
+    for temporary in ("/tmp", "/var/tmp"):  # noqa: S108 - of the job's root
+        yield str(places.tmp), temporary, True
+    yield str(places.opt_ml), "/opt/ml", True
+    if not _shown(places.environment):
+        yield str(places.environment), str(places.environment), False
+
+
+def _shown(path: Path) -> bool:
+    return any(path.is_relative_to(name) for name in _SYSTEM)
+
+
+def _name_service() -> Iterator[Bind]:
+    """/etc/resolv.conf is often a link into /run, which is not shown."""
+    for name in ("/etc/resolv.conf", "/etc/hosts"):
+        real = Path(name).resolve()
+        if real.is_file() and not _shown(real):
+            yield str(real), str(real), False
+
+
+def _interpreter(environment: Path) -> Iterator[Path]:
+    """The paths behind the environment's `bin/python`: each link on the way, and the installation at its end."""
+    link = environment / "bin" / "python"
+    end = link.resolve().parent.parent
+    homes, links = {end}, []
+    while link.is_symlink():
+        link = link.parent / link.readlink()
+        if link.parent.parent.resolve() == end:
+            homes.add(link.parent.parent)  # the installation under another name, to which pyvenv.cfg may point
+        elif not link.is_relative_to(environment):
+            links.append(link)
+    yield from links
+    for home in sorted(homes):
+        yield from (path for name in _OF_INTERPRETER if (path := home / name).is_dir())
+
+
+def _of_layer(folder: Path, destination: str) -> Iterator[Bind]:
+    """The image's files; a folder that the system has as well is shown with both contents."""
+    for path in sorted(folder.iterdir()):
+        inside = f"{destination.rstrip('/')}/{path.name}"
+        if path.is_dir() and not path.is_symlink() and _shared(inside):
+            yield from _of_layer(path, inside)
+        else:
+            yield str(path), inside, True
+
+
+def _shared(destination: str) -> bool:
+    """Whether other binds lie at or below this path, so that it cannot be covered whole."""
+    path = Path(destination)
+    if _shown(path):
+        return path.is_dir()
+    return destination in ("/opt", "/opt/ml", "/var", "/nix", "/gnu", "/tmp", "/var/tmp")  # noqa: S108
+
+
+@functools.cache
+def probe() -> Isolation:
+    """Try the launcher on an empty job, once per process."""
+    if sys.platform != "linux":
+        return Isolation(False, f"a private /opt/ml needs Linux, this is {sys.platform}", "run it on Linux")
+    with tempfile.TemporaryDirectory(prefix="pipelines-probe-") as folder:
+        return _try(Places(Path(folder), Path(folder) / "ml", Path(sys.prefix)))
+
+
+def _try(places: Places) -> Isolation:
+    for path in (places.files, places.tmp, places.root, places.opt_ml):
+        path.mkdir()
+    order = private_order(places, ("/bin/sh", "-c", "test -w /opt/ml"), {"PATH": "/usr/bin:/bin"}, "/", True)
+    with subprocess.Popen(
+        launch_command(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={}
+    ) as launcher:
+        control, errors = cast(IO[str], launcher.stdin), cast(IO[str], launcher.stderr)
+        control.write(order + "\n")
+        control.flush()  # and left open: its end would kill the job
+        output = errors.read()
+    if launcher.returncode == 0:
+        return Isolation(True)
+    said = (output.strip().splitlines() or [f"exit code {launcher.returncode}"])[-1].removeprefix("pipelines: ")
+    if _APPARMOR.exists() and _APPARMOR.read_text().strip() == "1":
+        return Isolation(
+            False,
+            f"AppArmor restricts user namespaces here ({said})",
+            "allow them: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+        )
+    return Isolation(
+        False,
+        f"this machine refuses user namespaces ({said})",
+        "allow them (sysctl user.max_user_namespaces; in Docker: --privileged), or run as a user that may",
+    )
+
+
+def launch_command() -> list[str]:
+    """The launcher's command line: isolated from the caller's Python settings, and quick to start."""
+    return [sys.executable, "-I", "-S", str(LAUNCHER)]
