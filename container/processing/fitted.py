@@ -1,0 +1,104 @@
+"""features.json: the recipe and the fitted statistics, from which the transform statement is made again.
+
+In: a `Recipe` with its statistics, or the text of such a file. Out: `Fitted`: columns with their origin, SQL, JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from processing.errors import ModelError, Problem
+from processing.recipe.model import Recipe
+from processing.recipe.reader import read_recipe
+from processing.sql.dialect import Dialect, DuckDB
+from processing.sql.transform import transform_sql
+from processing.transforms.interface import Rendered, Statistics
+
+FORMAT = 1
+FILE = "features.json"
+
+
+@dataclass(frozen=True)
+class FeatureColumn:
+    """A column of the feature table: the feature it belongs to and every source column that reaches it."""
+
+    name: str
+    feature: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A recipe with the statistics of its features."""
+
+    recipe: Recipe
+    statistics: Mapping[str, Statistics]
+
+    def rendered(self, dialect: Dialect) -> list[Rendered]:
+        return [
+            feature.transform.render(feature.name, self.statistics[feature.name], dialect)
+            for feature in self.recipe.features
+        ]
+
+    @cached_property
+    def columns(self) -> tuple[FeatureColumn, ...]:
+        """The feature columns, in the order of the recipe."""
+        found: list[FeatureColumn] = []
+        for feature, rendered in zip(self.recipe.features, self.rendered(DuckDB()), strict=True):
+            lineage = [origin for column in feature.transform.columns for origin in self.recipe.lineage(column)]
+            sources = tuple(dict.fromkeys(str(column) for column in lineage))
+            found += [FeatureColumn(output.name, feature.name, sources) for output in rendered.outputs]
+        names = unique_names([column.name for column in found])
+        return tuple(replace(column, name=name) for name, column in zip(names, found, strict=True))
+
+    def sql(self, relation: str, split: str, dialect: Dialect) -> str:
+        """The transform statement of one split."""
+        names = [column.name for column in self.columns]
+        return transform_sql(self.rendered(dialect), names, relation, split, dialect)
+
+    def to_json(self) -> str:
+        """The file's text: the same for the same data, byte for byte."""
+        columns = [{"name": "key", "type": "VARCHAR"}, {"name": "target", "type": "INTEGER"}]
+        features = [
+            {"name": column.name, "type": "FLOAT", "feature": column.feature, "sources": list(column.sources)}
+            for column in self.columns
+        ]
+        document = {
+            "format": FORMAT,
+            "target": self.recipe.target.text,
+            "columns": [*columns, *features],
+            "statistics": dict(self.statistics),
+            "recipe": self.recipe.plain,
+        }
+        return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_fitted(text: str, where: str) -> Fitted:
+    """The fitted features in the text of a features.json."""
+    fix = "take the features.json that the features step of this image wrote"
+    try:
+        document: Any = json.loads(text)
+        version, recipe, statistics = document["format"], document["recipe"], document["statistics"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelError([Problem(where, f"not a features.json: {error}", fix)]) from error
+    if version != FORMAT:
+        raise ModelError([Problem(where, f"format {version} is not read; this image reads {FORMAT}", fix)])
+    return Fitted(read_recipe(json.dumps(recipe), where), statistics)
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """The names, a second one that differs in case alone (the same to SQL engines) told apart by '~2'."""
+    taken = {"key", "target"}
+    found = []
+    for name in names:
+        candidate, number = name, 1
+        while candidate.lower() in taken:
+            number += 1
+            candidate = f"{name}~{number}"
+        taken.add(candidate.lower())
+        found.append(candidate)
+    return found

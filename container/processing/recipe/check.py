@@ -1,0 +1,82 @@
+"""What a well-formed recipe may still get wrong: knowledge from after the fact, unused or repeated joins, names.
+
+In: a `Recipe`. Out: the problems found, each with its place.
+"""
+
+from __future__ import annotations
+
+from processing.columns import Column
+from processing.errors import Problem
+from processing.recipe.model import Recipe
+
+RESERVED = ("key", "target")
+
+
+def check(recipe: Recipe) -> list[Problem]:
+    """Every problem of the recipe."""
+    return [*_joins(recipe), *_known_after(recipe), *_keys(recipe), *_names(recipe)]
+
+
+def late_columns(recipe: Recipe) -> frozenset[str]:
+    """The columns known only afterwards, as `source.column`; the target's is one, declared or not."""
+    late = {str(recipe.target.column)}
+    for name, _ in recipe.known_after:
+        late.add(name)
+        late |= {f"{source}.{name}" for source in recipe.sources}
+    return frozenset(late)
+
+
+def _late(recipe: Recipe, column: Column) -> Column | None:
+    """The column known only afterwards through which `column` would leak; None when there is none."""
+    late = late_columns(recipe)
+    return next((origin for origin in recipe.lineage(column) if str(origin) in late), None)
+
+
+def _known_after(recipe: Recipe) -> list[Problem]:
+    found = []
+    for feature in recipe.features:
+        for column in feature.transform.columns:
+            origin = _late(recipe, column)
+            if origin is not None:
+                through = "" if origin == column else f" (through the join of '{column.source}')"
+                what = f"feature '{feature.name}' uses '{origin}'{through}, known only after the target"
+                found.append(Problem(str(feature.place), what, "remove the feature, or build it from another column"))
+    return found
+
+
+def _keys(recipe: Recipe) -> list[Problem]:
+    found = []
+    place = recipe.base.places[""]
+    for column in recipe.key:
+        if column.source != recipe.base.name:
+            what = f"key column '{column}' is not of the first source"
+            found.append(Problem(str(place), what, f"take the key from '{recipe.base.name}'"))
+        elif _late(recipe, column) is not None:
+            what = f"key column '{column}' is known only after the target, so the split would depend on it"
+            found.append(Problem(str(place), what, "take it out of 'key'"))
+    return found
+
+
+def _joins(recipe: Recipe) -> list[Problem]:
+    joined = [join.source for join in recipe.joins]
+    found = []
+    for name in list(recipe.sources)[1:]:
+        times = joined.count(name)
+        if times != 1:
+            what = f"source '{name}' is joined {times} times"
+            fix = f"write one join 'source: {name}' under 'joins'" if times else f"add '- {{source: {name}, on: […]}}'"
+            found.append(Problem(str(recipe.sources[name].places[""]), what, fix))
+    return found
+
+
+def _names(recipe: Recipe) -> list[Problem]:
+    """Column names are the same to SQL engines whatever their case."""
+    seen: dict[str, str] = {name: name for name in RESERVED}
+    found = []
+    for feature in recipe.features:
+        name = feature.name.lower()
+        if name in seen:
+            what = f"feature '{feature.name}' has the name of '{seen[name]}'"
+            found.append(Problem(str(feature.place), what, f"rename it, for example '{feature.name}_2'"))
+        seen[name] = feature.name
+    return found

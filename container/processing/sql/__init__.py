@@ -1,0 +1,1 @@
+"""SQL text, generated: pure functions from a recipe and fitted statistics to statements. Nothing here runs them."""

@@ -1,0 +1,82 @@
+"""What SQL engines spell differently: quoting, literals, casts, weekday, reading CSV.
+
+Everything else this package emits lies in the subset that DuckDB and Spark share. Spark's dialect is to be
+another class with these names; the statements stay the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+FLOAT_BOUND = 3.4028234663852886e38
+"""The largest number a 32-bit float holds: the features are written as such."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """CSV files with one and the same header: every column in the file's order with the type to read it as."""
+
+    files: tuple[str, ...]
+    columns: tuple[tuple[str, str], ...]
+    null: tuple[str, ...]
+    delimiter: str
+
+
+class DuckDB:
+    """DuckDB 1.5's spelling."""
+
+    double = "DOUBLE"
+    float32 = "FLOAT"
+    integer = "BIGINT"
+    text_type = "VARCHAR"
+    exact = "HUGEINT"
+    """Holds sums of 2**86 over 2**40 rows exactly (statistics.py); DECIMAL(38, 0) on Spark."""
+
+    def name(self, identifier: str) -> str:
+        """A quoted identifier."""
+        return '"' + identifier.replace('"', '""') + '"'
+
+    def text(self, value: str | None) -> str:
+        """A string literal, or a null that is known to be text."""
+        return f"CAST(NULL AS {self.text_type})" if value is None else "'" + value.replace("'", "''") + "'"
+
+    def number(self, value: float) -> str:
+        """A double literal. Always with an exponent: a bare 0.1 is a DECIMAL on both engines."""
+        if not math.isfinite(value):
+            raise ValueError(f"no SQL literal for {value}")
+        digits = repr(float(value))
+        return digits if "e" in digits else f"{digits}e0"
+
+    def weekday(self, date: str) -> str:
+        """1 for Monday to 7 for Sunday."""
+        return f"isodow({date})"
+
+    def date(self, year: str, month: str, day: str) -> str:
+        """A date from three integers; null where there is no such day (make_date would fail)."""
+        parts = f"CAST({year} AS VARCHAR) || '-' || CAST({month} AS VARCHAR) || '-' || CAST({day} AS VARCHAR)"
+        return f"TRY_CAST({parts} AS DATE)"
+
+    def matches(self, text: str, pattern: str) -> str:
+        """The whole text matches the pattern."""
+        return f"regexp_full_match({text}, {self.text(pattern)})"
+
+    def scan(self, scan: Scan) -> str:
+        """A table function over CSV files. Bad rows land in reject_errors with file, line and column (engine.py)."""
+        columns = ", ".join(f"{self.text(name)}: {self.text(kind)}" for name, kind in scan.columns)
+        return (
+            f"read_csv({self.texts(scan.files)}, columns = {{{columns}}}, header = true, auto_detect = false, "
+            f"delim = {self.text(scan.delimiter)}, quote = '\"', escape = '\"', nullstr = {self.texts(scan.null)}, "
+            "hive_partitioning = false, store_rejects = true, rejects_limit = 1000)"
+        )
+
+    def parquet(self, files: Sequence[str]) -> str:
+        return f"read_parquet({self.texts(files)}, hive_partitioning = false)"
+
+    def texts(self, values: Sequence[str]) -> str:
+        return "[" + ", ".join(self.text(value) for value in values) + "]"
+
+
+Dialect = DuckDB
+"""The type of a dialect, until there is a second one."""
