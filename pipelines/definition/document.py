@@ -33,9 +33,7 @@ def read_document(text: str, *, where: str) -> dict[str, Any]:
             fix="pass the definition as SageMaker takes it: one JSON object",
         ) from error
     except RecursionError as error:
-        raise DefinitionError(
-            "nested too deeply", where=where, fix="flatten the value; no step needs such depth"
-        ) from error
+        raise _too_deep(where) from error
     except ValueError as error:
         raise DefinitionError(str(error), where=where, fix="mend the JSON at this key or number") from error
     if not isinstance(document, dict):

@@ -115,10 +115,8 @@ def _evaluate(expression: Expression, scope: Scope) -> Any:
 
 def _scalar(value: Any, expression: Expression) -> Scalar:
     if value is None or isinstance(value, (dict, list)):
-        found = (
-            f"{describe(value)} with {', '.join(sorted(value)[:10])}" if isinstance(value, dict) else describe(value)
-        )
-        raise ResolutionError(f"{_name(expression)} is {found}, where a single value is needed")
+        members = f" with {', '.join(sorted(value)[:10])}" if isinstance(value, dict) and value else ""
+        raise ResolutionError(f"{_name(expression)} is {describe(value)}{members}, where a single value is needed")
     if not isinstance(value, (str, int, float)):
         raise TypeError(f"{_name(expression)} holds a {type(value).__name__}, which is not JSON")
     return value
