@@ -10,11 +10,11 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from pipelines.definition import Definition, parse
+from pipelines.definition import Definition
 from pipelines.local.database import Database
 from pipelines.local.jobs.job import COMPLETED, STOPPED
 from pipelines.local.jobs.parse import BadUriError, split_uri
@@ -43,7 +43,7 @@ from pipelines.local.machine import (
 from pipelines.local.store import ObjectStore, StoreError
 
 Json = dict[str, Any]
-EXECUTION = "execution"
+EXECUTION, DEFINITION = "execution", "definition"
 _WORKERS = 64  # jobs at once, over all executions
 _MAX_DOCUMENT = 16 << 20  # bytes of a JSON document that JsonGet reads
 _log = logging.getLogger(__name__)
@@ -97,6 +97,7 @@ class Engine:
             start_time=self.now(),
             parameters=request.parameters,
         )
+        self.database.put(DEFINITION, request.definition.digest, {"text": request.definition.text})
         execution = Execution(self, flow, context, request)
         with self._lock:
             self._live[request.arn] = execution
@@ -114,6 +115,11 @@ class Engine:
     def describe(self, arn: str) -> Json | None:
         """What is kept of an execution, or None."""
         return self.database.get(EXECUTION, arn)
+
+    def definition(self, record: Json) -> str:
+        """The text of the definition that an execution started with."""
+        kept = self.database.get(DEFINITION, record["digest"])
+        return str(kept["text"]) if kept else ""
 
     def list(self, pipeline_name: str) -> list[Json]:
         """What is kept of a pipeline's executions, newest first."""
@@ -176,7 +182,7 @@ class Execution:
             "id": request.execution_id,
             "pipeline_name": request.pipeline_name,
             "pipeline_arn": request.pipeline_arn,
-            "definition": request.definition.text,
+            "digest": request.definition.digest,
             "parameters": dict(request.parameters),
             "limit": request.limit,
             "details": request.details,
@@ -192,15 +198,16 @@ class Execution:
             case Launch():
                 self._engine.pool.submit(self._guarded, command)
             case StopStep(step):
-                self._engine.pool.submit(self._stop_step, step)
+                self._stop_step(step)
             case ReadDocument(step, uri):
-                self._engine.pool.submit(self._read, step, uri)
+                # Not in the pool: a document must not wait for the jobs of others.
+                threading.Thread(target=self._read, args=(step, uri), daemon=True).start()
 
     def _guarded(self, launch: Launch) -> None:
         """Run a step; whatever goes wrong ends the step, never silently."""
         try:
             self._run(launch)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- logged with its traceback, and told
             _log.exception("step %s", launch.step)
             reason = f"InternalServerError: {type(error).__name__}: {error}"
             self.post(StepFailed(self._engine.now(), launch.step, reason[:1024]))
@@ -261,8 +268,6 @@ class Execution:
 
 def interrupted(state: ExecutionState, at: datetime) -> ExecutionState:
     """The state of an execution whose server was killed: its running steps and itself are Failed."""
-    from dataclasses import replace
-
     reason = "interrupted: the local SageMaker was ended while it ran"
     steps = {
         name: replace(step, status="Failed", end=at, failure_reason=reason)
@@ -271,8 +276,3 @@ def interrupted(state: ExecutionState, at: datetime) -> ExecutionState:
         for name, step in state.steps.items()
     }
     return replace(state, status="Failed", steps=steps, failure_reason=reason, end=at)
-
-
-def definition_of(record: Json) -> Definition:
-    """The definition that an execution started with."""
-    return parse(record["definition"])

@@ -88,7 +88,7 @@ class Moto:
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,
         }
-        answer = b"".join(self._loaded()(environ, lambda line, _headers, _error=None: status.append(line)))  # type: ignore[arg-type,return-value]
+        answer = b"".join(self._loaded()(environ, lambda line, _headers, _error=None: status.append(line)))
         return _answer(status[0], answer)
 
 

@@ -121,7 +121,7 @@ class Job(ABC):
         if self.status == IN_PROGRESS:
             self.change(**{f"{self.prefix}JobStatus": STOPPING})
         if container:
-            threading.Thread(target=container.stop, args=(STOP_GRACE_SECONDS,), daemon=True).start()
+            container.stop(STOP_GRACE_SECONDS)
 
     def change(self, **values: Any) -> None:
         """Change the record; readers see one state or the other."""
