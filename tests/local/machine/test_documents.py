@@ -58,6 +58,15 @@ def test_a_property_file_of_an_unknown_output_names_the_nearest() -> None:
     assert reason.endswith('Outputs has no "evaluations"; the nearest is "evaluation"')
 
 
+def test_an_output_uri_with_a_slash_at_its_end_gives_no_double_slash() -> None:
+    evaluation = step("Eval")
+    evaluation["PropertyFiles"] = [{"PropertyFileName": "metrics", "OutputName": "o", "FilePath": "f.json"}]
+    execution = Simulation(flow_of(evaluation, step("Use", value=AUC))).start()
+    output = {"OutputName": "o", "S3Output": {"S3Uri": "s3://b/run/"}}
+    execution.succeed("Eval", ProcessingOutputConfig={"Outputs": [output]})
+    assert execution.reads == [("Use", "s3://b/run/f.json")]
+
+
 def test_every_consumer_reads_for_itself() -> None:
     # The object may have been overwritten between the two.
     uri = {"Std:JsonGet": {"S3Uri": "s3://b/fixed.json", "Path": "x"}}

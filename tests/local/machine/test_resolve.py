@@ -135,5 +135,5 @@ def test_what_has_no_value_says_what_was_there(value: Any, expected: str) -> Non
 
 def test_a_step_that_has_not_run_has_no_properties() -> None:
     scope = Scope(flow_of(step("Prep"), step("Use")), context(), {}, "Use", START)
-    with pytest.raises(ResolutionError, match='Steps.Prep.X is undefined: step "Prep" has not run'):
+    with pytest.raises(ResolutionError, match=r'Steps\.Prep\.X is undefined: step "Prep" has not run'):
         resolve(get("Steps.Prep.X"), scope)
