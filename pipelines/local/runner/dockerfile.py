@@ -84,9 +84,8 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _instruction(line: str, where: str) -> Instruction:
-    keyword, _, rest = line.partition(" ") if " " in line else line.partition("\t")
+    keyword, rest = (*line.split(maxsplit=1), "")[:2]
     flags = []
-    rest = rest.strip()
     while match := _FLAG.match(rest):
         flags.append((match[1], match[2] if match[2] is not None else "true"))
         rest = rest[match.end() :]

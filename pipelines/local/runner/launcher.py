@@ -165,7 +165,7 @@ def _kill_descendants(spare_reaping: int = 0) -> None:
 def _descendants(ancestor: int) -> set[int]:
     """All processes below `ancestor`, from /proc; none where there is no /proc."""
     children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc") if os.path.isdir("/proc") else []:
+    for name in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc") else []):
         try:
             with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
                 parent = int(file.read().rpartition(")")[2].split()[1])

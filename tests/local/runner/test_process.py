@@ -1,0 +1,312 @@
+"""Containers as processes: what a job finds, what it cannot see, how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipelines.local.runner.image import Image, read_image
+
+if TYPE_CHECKING:
+    from tests.local.runner.conftest import Job, Jobs
+
+Eventually = Callable[..., bool]
+
+COPY_INPUT = """
+from pathlib import Path
+from typing import TYPE_CHECKING
+for file in Path("/opt/ml/processing/input").iterdir():
+    Path("/opt/ml/processing/output", file.name).write_text(file.read_text().upper())
+"""
+
+
+def alive(marker: str) -> list[int]:
+    """The processes of this machine whose command line holds the marker."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if marker.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def launcher(job: Job) -> int:
+    """The launcher of a job: the child of ours whose child runs it."""
+    return int(job.container._launcher.pid)  # type: ignore[attr-defined]
+
+
+# --- what a job finds --------------------------------------------------------------------------------------------
+
+
+def test_programs_that_hard_code_opt_ml_run_in_parallel_and_see_only_their_own(jobs: Jobs) -> None:
+    before = os.path.lexists("/opt/ml")
+    started = [
+        jobs("python3", "-c", COPY_INPUT, files={f"processing/input/{name}": f"data of {name}"}) for name in "abcd"
+    ]
+    assert [job.end() for job in started] == [0, 0, 0, 0]
+    for job, name in zip(started, "abcd", strict=True):
+        outputs = {file.name: file.read_text() for file in (job.opt_ml / "processing" / "output").iterdir()}
+        assert outputs == {name: f"DATA OF {name.upper()}"}
+    assert os.path.lexists("/opt/ml") == before
+
+
+def test_the_job_has_the_images_variables_and_the_requests_and_nothing_of_the_caller(
+    either_jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("PYTHONPATH", "/secret")
+    image = Image(environment={"A": "image", "B": "image", "PATH": "/opt/x/bin:/usr/bin"})
+    job = either_jobs("/usr/bin/env", image=image, environment={"B": "request"})
+    assert job.end() == 0
+    variables = dict(line.split("=", 1) for line in job.text().splitlines() if not line.startswith("pipelines: "))
+    assert set(variables) - {"OPT_ML"} == {"A", "B", "PATH", "HOME", "TMPDIR", "LANG"}
+    assert (variables["A"], variables["B"]) == ("image", "request")
+    first, rest = variables["PATH"].split(":", 1)
+    assert first.startswith(str(either_jobs.home))
+    assert rest == "/opt/x/bin:/usr/bin"
+
+
+def test_the_images_files_stand_where_copy_puts_them_and_may_be_changed(
+    either_jobs: Jobs, folder: Callable[..., Path]
+) -> None:
+    text = (
+        "FROM b\nWORKDIR /opt/program\nENV PYTHONPATH=/opt/program\nCOPY main.py .\nCOPY lib /srv/lib\n"
+        'ENTRYPOINT ["/usr/local/bin/python3", "/opt/program/main.py", "/srv/lib"]'
+    )
+    main = (
+        "import os, sys, pathlib; print(os.getcwd().endswith('/opt/program'), os.listdir(sys.argv[1]));"
+        "pathlib.Path('new').write_text('x'); pathlib.Path(__file__).write_text('changed')"
+    )
+    context = folder(text, **{"main.py": main, "lib__data.txt": "1"})
+    image = read_image(context)
+    job = either_jobs(*image.entrypoint, image=image)
+    assert job.end() == 0
+    assert "True ['data.txt']" in job.text()
+    assert (context / "main.py").read_text() == main
+    assert not (context / "new").exists()
+
+
+def test_image_files_stand_beside_the_systems_own_and_beside_opt_ml(jobs: Jobs, folder: Callable[..., Path]) -> None:
+    text = (
+        "FROM b\nWORKDIR /usr/src/app\nCOPY run /usr/local/bin/greet\nCOPY run /etc/greet.conf\n"
+        "COPY run /opt/ml/code/train\nCOPY run /tmp/greet\nCOPY run /home/app/greet"
+    )
+    image = read_image(folder(text, run="#!/bin/sh\necho hello $PWD\n"))
+    assert image.folder is not None
+    (image.folder / "run").chmod(0o755)
+    script = (
+        "greet && /tmp/greet && /home/app/greet && sh /opt/ml/code/train && ls /usr/bin/env /etc/passwd "
+        "&& touch x && echo kept > /opt/ml/output/message && cat /etc/greet.conf | head -1"
+    )
+    job = jobs("sh", "-c", script, image=image)
+    assert job.end() == 0, job.text()
+    assert job.text().count("hello /usr/src/app") == 4
+    assert (job.opt_ml / "output" / "message").read_text() == "kept\n"
+
+
+# --- what a job cannot see ---------------------------------------------------------------------------------------
+
+
+def test_the_callers_home_projects_and_temporary_files_are_not_shown(jobs: Jobs, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    checkout = Path(__file__)
+    script = (
+        f"cat {secret} {checkout} {Path.home() / '.bashrc'} {Path.home() / '.profile'}; ls -A /home /run /mnt; id -u"
+    )
+    job = jobs("sh", "-c", script)
+    assert job.end() == 0
+    assert job.text().count("No such file or directory") == 4
+    assert job.text().splitlines()[-1] == "0"
+
+
+def test_the_machine_is_read_only_and_its_disks_and_switches_are_out_of_reach(jobs: Jobs) -> None:
+    script = (
+        "for f in /usr/x /etc/x /sys/x; do touch $f && echo WROTE $f; done; "
+        "for f in /proc/sysrq-trigger /proc/sys/kernel/hostname; do (echo x > $f) && echo WROTE $f; done; "
+        "ls /dev; mount -t tmpfs none /mnt 2>/dev/null; mknod /tmp/disk b 8 0 && echo MADE; true"
+    )
+    job = jobs("sh", "-c", script)
+    assert job.end() == 0
+    assert "WROTE" not in job.text()
+    assert "MADE" not in job.text()
+    assert not {"kmsg", "mem", "sda", "vda", "nvme0n1"} & set(job.text().split())
+
+
+def test_a_job_is_process_1_and_sees_no_other(jobs: Jobs) -> None:
+    job = jobs("sh", "-c", "echo $$; ls -d /proc/[0-9]* | wc -l")
+    assert job.end() == 0
+    own, seen = job.text().split()
+    assert own == "1"
+    assert int(seen) < 5
+
+
+NETWORK = """
+import socket
+print(sorted(line.split(':')[0].strip() for line in open('/proc/self/net/dev') if ':' in line))
+server = socket.create_server(('127.0.0.1', 0)); socket.create_connection(server.getsockname()); print('loopback works')
+try: socket.create_connection(('127.0.0.1', %d), 2); print('reached')
+except OSError: print('refused')
+"""
+
+
+def test_without_network_there_is_a_loopback_of_its_own_and_nothing_else(jobs: Jobs) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        script = NETWORK % server.getsockname()[1]
+        cut, open_ = jobs("python3", "-c", script, network=False), jobs("python3", "-c", script)
+        assert (cut.end(), open_.end()) == (0, 0)
+    assert cut.text() == "['lo']\nloopback works\nrefused\n"
+    assert open_.text().endswith("loopback works\nreached\n")
+
+
+# --- how a job ends ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        (("sh", "-c", "exit 0"), 0, ""),
+        (("sh", "-c", "exit 7"), 7, ""),
+        (("python3", "-c", "raise SystemExit('bad')"), 1, "bad"),
+        (("no-such-program", "x"), 127, "pipelines: the program 'no-such-program' (or the interpreter that its"),
+        (("/etc/passwd",), 126, "pipelines: the program '/etc/passwd' cannot be executed: Permission denied"),
+    ],
+)
+def test_exit_codes_are_those_of_docker(either_jobs: Jobs, command: tuple[str, ...], code: int, said: str) -> None:
+    job = either_jobs(*command)
+    assert job.end() == code
+    assert said in job.text()
+
+
+def test_a_signal_is_128_more(either_jobs: Jobs) -> None:
+    crash = "import ctypes; ctypes.string_at(0)"
+    job = either_jobs("python3", "-c", crash)
+    assert job.end() == 128 + signal.SIGSEGV
+
+
+HANDLER = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (print('asked to stop', flush=True), sys.exit(5)))
+print('ready', flush=True)
+time.sleep(60)
+"""
+
+
+def test_stop_asks_the_first_process_and_its_exit_code_counts(either_jobs: Jobs) -> None:
+    job = either_jobs("python3", "-c", HANDLER)
+    assert job.waits_for("ready")
+    assert job.container.wait(0.01) is None
+    job.container.stop(30)
+    assert job.end() == 5
+    assert "asked to stop" in job.text()
+    job.container.stop(1)  # of no effect once it has ended
+
+
+STUBBORN = "trap '' TERM; sleep 1234.{n} & setsid sleep 1234.{n} & echo ready; while :; do sleep 1234.{n}; done"
+
+
+def test_a_job_that_ignores_sigterm_is_killed_with_all_its_descendants(
+    either_jobs: Jobs, eventually: Eventually
+) -> None:
+    marker = f"1234.{os.getpid()}1"
+    job = either_jobs("sh", "-c", STUBBORN.format(n=f"{os.getpid()}1"))
+    assert job.waits_for("ready")
+    assert eventually(lambda: len(alive(f"sleep\0{marker}")) >= 3)
+    job.container.stop(0.2)
+    assert job.end() == 137
+    assert alive(f"sleep\0{marker}") == []
+    assert "pipelines: the job did not end in time after SIGTERM and is killed" in job.text()
+
+
+def test_what_a_job_leaves_running_ends_with_it(either_jobs: Jobs) -> None:
+    marker = f"4321.{os.getpid()}"
+    job = either_jobs("sh", "-c", f"setsid sleep {marker} & exit 0")
+    assert job.end() == 0
+    assert alive(f"sleep\0{marker}") == []
+
+
+def test_a_killed_launcher_takes_the_job_and_its_children_along(either_jobs: Jobs, eventually: Eventually) -> None:
+    marker = f"1111.{os.getpid()}"
+    job = either_jobs("sh", "-c", f"sleep {marker} & sh -c 'sleep {marker}; :' & echo ready; wait")
+    assert job.waits_for("ready")
+    assert eventually(lambda: len(alive(f"sleep\0{marker}")) == 2)
+    os.kill(launcher(job), signal.SIGKILL)
+    assert job.end() == 137
+    assert eventually(lambda: alive(f"sleep\0{marker}") == [])
+
+
+def test_sigterm_to_the_launcher_reaches_the_job(either_jobs: Jobs) -> None:
+    job = either_jobs("python3", "-c", HANDLER)
+    assert job.waits_for("ready")
+    os.kill(launcher(job), signal.SIGTERM)
+    assert job.end() == 5
+
+
+SERVER = """
+import sys, time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from pipelines.local.runner.image import bare_image
+from pipelines.local.runner.process import ContainerRequest, ProcessRunner
+from pipelines.local.runner.sandbox import Isolation
+home, isolation = Path(sys.argv[1]), Isolation(False, 'test', 'test') if sys.argv[3] == 'plain' else None
+(home / 'ml').mkdir()
+request = ContainerRequest(bare_image(), ('sh', '-c', f'setsid sleep {sys.argv[2]} & sleep {sys.argv[2]}'), {}, home / 'ml', home / 'log')
+ProcessRunner(home / 'environments', lambda _: None, isolation).start(request)
+time.sleep(60)
+"""  # noqa: E501
+
+
+@pytest.mark.parametrize("mode", ["jobs", "plain_jobs"])
+def test_a_killed_server_takes_its_jobs_along(
+    mode: str, request: pytest.FixtureRequest, tmp_path: Path, eventually: Eventually
+) -> None:
+    request.getfixturevalue(mode)  # skips where namespaces are refused
+    marker = f"2222.{os.getpid()}"
+    kind = "plain" if mode == "plain_jobs" else "private"
+    server = subprocess.Popen([sys.executable, "-c", SERVER, str(tmp_path), marker, kind])
+    try:
+        assert eventually(lambda: len(alive(f"sleep\0{marker}")) == 2)
+    finally:
+        server.kill()
+        server.wait()
+    assert eventually(lambda: alive(f"sleep\0{marker}") == [])
+
+
+def test_nothing_is_left_beside_opt_ml(either_jobs: Jobs) -> None:
+    job = either_jobs("sh", "-c", "mkdir $TMPDIR/d && touch $TMPDIR/d/f && chmod 0 $TMPDIR/d")
+    assert job.end() == 0
+    assert sorted(path.name for path in job.opt_ml.parent.iterdir()) == ["log", "ml"]
+
+
+# --- without namespaces ------------------------------------------------------------------------------------------
+
+
+def test_without_namespaces_opt_ml_is_in_a_variable_and_the_log_says_so(plain_jobs: Jobs) -> None:
+    script = "test -e /opt/ml || echo none; cat $OPT_ML/processing/input/a; cat $0; echo; pwd"
+    files = {"processing/input/a": "data\n"}
+    job = plain_jobs("sh", "-c", script, "/opt/ml/processing/input/a", files=files, image=Image(workdir="/w"))
+    assert job.end() == 0
+    first, *rest = job.text().splitlines()
+    assert first == (
+        f"pipelines: no private /opt/ml here: the test refuses namespaces. OPT_ML={job.opt_ml} is set instead; "
+        "a program that hard-codes /opt/ml does not find its data. fix: run another test"
+    )
+    assert [line for line in rest if line != "none"][:2] == ["data", "data"]
+    assert rest[-1].endswith("/files/w")
+
+
+def test_without_namespaces_a_job_that_wants_no_network_is_told(plain_jobs: Jobs) -> None:
+    job = plain_jobs("true", network=False)
+    assert job.end() == 0
+    assert "The network is not cut off, though the job asks for it." in job.text()
