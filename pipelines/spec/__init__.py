@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.errors import SpecError
-from pipelines.spec.meaning import problems
+from pipelines.spec.meaning import check_meaning
 from pipelines.spec.model import Pipeline
 from pipelines.spec.reader import read_as
 from pipelines.spec.source import Source, read_source
@@ -43,7 +42,5 @@ def load(file: Path) -> Spec:
 def validated(source: Source) -> Spec:
     """The `Spec` that a source says. Raises `SpecError` with every problem found."""
     pipeline = read_as(Pipeline, source)
-    mistakes = problems(pipeline, source)
-    if mistakes:
-        raise SpecError(mistakes)
+    check_meaning(pipeline, source)
     return Spec(pipeline, source)

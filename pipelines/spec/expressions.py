@@ -4,7 +4,7 @@ text        a text with any number of `${{ reference }}` in it
 reference   parameters.NAME | env.NAME | execution.NAME
             | steps.NAME.outputs.NAME | steps.NAME.model | steps.NAME.reports.NAME[.path.to.a.value]
 condition   comparison, joined by `and`, `or`, `not` and parentheses
-comparison  operand (== | != | > | >= | < | <=) operand, or operand in [operand, …]
+comparison  operand (== | != | > | >= | < | <=) operand, or operand [not] in [operand, …]
 operand     `${{ reference }}`, a number, true, false, or a 'quoted text'
 """
 
@@ -13,7 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+
+from pipelines.spec.scalars import decimal_number, whole_number
 
 EXECUTION_VARIABLES = {
     "id": "PipelineExecutionId",
@@ -31,8 +32,10 @@ _REFERENCE = re.compile(rf"{_NAME}(\.{_NAME}|\[[0-9]+\]|\['[^']*'\])*")
 _SEGMENT = re.compile(rf"\.?({_NAME})|\[([0-9]+)\]|\['([^']*)'\]")
 _TOKEN = re.compile(
     r"\s*(?:(?P<reference>\$\{\{.*?\}\})|(?P<number>-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)"
-    r"|'(?P<single>[^']*)'|\"(?P<double>[^\"]*)\"|(?P<operator>==|!=|>=|<=|>|<|\(|\)|\[|\]|,)|(?P<word>[A-Za-z_]+))"
+    r"|'(?P<single>[^']*)'|\"(?P<double>[^\"]*)\"|(?P<operator>==|!=|>=|<=|>|<|\(|\)|\[|\]|,)|(?P<word>[A-Za-z_]+))",
+    re.DOTALL,
 )
+_MAX_DEPTH = 20  # of parentheses and `not`
 
 
 class ExpressionError(ValueError):
@@ -215,7 +218,7 @@ def parse_condition(text: str) -> Condition:
     return condition
 
 
-Token = tuple[str, Any]
+Token = tuple[str, str]
 
 
 def _tokens(text: str) -> Iterator[Token]:
@@ -227,7 +230,8 @@ def _tokens(text: str) -> Iterator[Token]:
             fix = "compare operands: ${{ reference }}, numbers, true, false or 'quoted texts'"
             raise ExpressionError(f"cannot read {text[position : position + 20]!r}", fix)
         position = match.end()
-        yield str(match.lastgroup), match.group(str(match.lastgroup))
+        kind = str(match.lastgroup)
+        yield kind, match[kind]
 
 
 class _ConditionParser:
@@ -236,6 +240,7 @@ class _ConditionParser:
     def __init__(self, tokens: Iterator[Token]) -> None:
         self.rest = tokens
         self.token: Token | None = next(tokens, None)
+        self.depth = 0
 
     def take(self) -> Token:
         if self.token is None:
@@ -262,20 +267,30 @@ class _ConditionParser:
 
     def one(self) -> Condition:
         if self.takes("word", "not"):
-            self.take()
+            self.deeper()
             return Not(self.one())
         if self.takes("operator", "("):
-            self.take()
+            self.deeper()
             inner = self.any_of()
             self.expect(")")
+            self.depth -= 1
             return inner
         return self.comparison()
+
+    def deeper(self) -> None:
+        self.take()
+        self.depth += 1
+        if self.depth > _MAX_DEPTH:
+            raise ExpressionError("the condition is nested too deeply", "split it into several condition steps")
 
     def comparison(self) -> Condition:
         left = self.operand()
         kind, text = self.take()
         if (kind, text) == ("word", "in"):
             return In(left, self.values())
+        if (kind, text) == ("word", "not") and self.takes("word", "in"):
+            self.take()
+            return Not(In(left, self.values()))
         if kind != "operator" or text not in ("==", "!=", ">", ">=", "<", "<="):
             raise ExpressionError(f"{text!r} is not a comparison", "use one of == != > >= < <= in")
         right = self.operand()
@@ -298,11 +313,11 @@ class _ConditionParser:
             case "reference":
                 return parse_reference(text.removeprefix(_OPEN).removesuffix(_CLOSE).strip())
             case "number":
-                return float(text) if any(mark in text for mark in ".eE") else int(text)
+                return _number(text)
             case "single" | "double":
-                return str(text)
+                return text
             case "word" if text in ("true", "false"):
-                return bool(text == "true")
+                return text == "true"
         raise ExpressionError(
             f"{text!r} is not an operand", f"write texts in quotes ('{text}') and references in ${{{{ }}}}"
         )
@@ -313,18 +328,26 @@ class _ConditionParser:
             raise ExpressionError(f"expected {text!r}, found {found!r}", f"put a {text!r} there")
 
 
+def _number(text: str) -> int | float:
+    try:
+        return decimal_number(text) if any(mark in text for mark in ".eE") else whole_number(text)
+    except ValueError as error:
+        raise ExpressionError(str(error), "compare with a smaller number") from error
+
+
 def condition_references(condition: Condition) -> Iterator[Reference]:
     """All references in a condition."""
     match condition:
         case Comparison(left=left, right=right):
-            operands: tuple[Operand, ...] = (left, right)
+            yield from _operand_references(left, right)
         case In(operand=operand, values=values):
-            operands = (operand, *values)
+            yield from _operand_references(operand, *values)
         case Not(condition=inner):
             yield from condition_references(inner)
-            return
         case AllOf(conditions=conditions) | AnyOf(conditions=conditions):
             for part in conditions:
                 yield from condition_references(part)
-            return
-    yield from (operand for operand in operands if not isinstance(operand, (str, int, float, bool)))
+
+
+def _operand_references(*operands: Operand) -> Iterator[Reference]:
+    yield from (operand for operand in operands if not isinstance(operand, (str, int, float)))

@@ -1,142 +1,108 @@
-"""What the types alone cannot say of a spec: kinds of steps, references, branches, parameters, cycles.
+"""What the types alone cannot say of a spec: kinds of steps, references, branches, limits that depend on one another.
 
-Takes a `Pipeline` and its `Source`; gives problems. Nothing here looks at the file system or at an environment.
+Takes a `Pipeline` and its `Source`; raises `SpecError` with every problem. Nothing here looks at the file system or at
+an environment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from pipelines.errors import Problem
 from pipelines.nearest import suggestion
 from pipelines.spec.expressions import (
-    AllOf,
-    AnyOf,
-    Comparison,
     EnvironmentValue,
-    In,
+    ExecutionValue,
     Model,
-    Not,
     Output,
     Parameter,
     Reference,
     Report,
     Template,
-    condition_references,
 )
-from pipelines.spec.model import KINDS, ConditionStep, Pipeline, Processing, Step, Training
-from pipelines.spec.model import Parameter as Declared
-from pipelines.spec.reader import found, key_of
-from pipelines.spec.source import Source, ValuePath
+from pipelines.spec.links import references, waits_for
+from pipelines.spec.model import (
+    KINDS,
+    ConditionStep,
+    Duration,
+    Input,
+    JobDefaults,
+    Pipeline,
+    Processing,
+    Register,
+    Step,
+    Training,
+)
+from pipelines.spec.parameters import check_parameters
+from pipelines.spec.source import Problems, Source, ValuePath
 
 MAX_ARGUMENT = 256  # characters of an entrypoint item, an argument or an environment value (CONTRACT.md section 2)
+MAX_PROCESSING_SECONDS = 9 * 86400
 
 
-def problems(pipeline: Pipeline, source: Source) -> list[Problem]:
-    """Every mistake of meaning, in the order of the file's parts."""
-    checker = _Checker(pipeline, source)
-    checker.parameters()
+def check_meaning(pipeline: Pipeline, source: Source) -> None:
+    """Raises `SpecError` with every mistake of meaning, in the order of the file."""
+    problems = Problems(source)
+    check_parameters(pipeline, problems)
+    checker = _Checker(pipeline, problems)
+    checker.shared()
     for name, step in pipeline.steps.items():
         checker.step(name, step)
     checker.branches()
-    checker.environments()
-    if not checker.problems:
+    if not problems:
         checker.cycles()
-    return checker.problems
-
-
-def references(value: Any, path: ValuePath = ()) -> Iterator[tuple[ValuePath, Reference]]:
-    """All references in a value of the spec, each with the path of the text that holds it."""
-    if isinstance(value, Template):
-        yield from ((path, reference) for reference in value.references)
-    elif isinstance(value, (Comparison, In, Not, AllOf, AnyOf)):
-        yield from ((path, reference) for reference in condition_references(value))
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from references(getattr(value, field.name), (*path, key_of(field.name)))
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from references(item, (*path, key))
-    elif isinstance(value, tuple):
-        for index, item in enumerate(value):
-            yield from references(item, (*path, index))
-
-
-def upstream(pipeline: Pipeline, step: Step) -> Iterator[str]:
-    """The steps that must end before `step` can start."""
-    yield from step.depends_on
-    for _, reference in references(step):
-        if isinstance(reference, (Output, Model, Report)) and reference.step in pipeline.steps:
-            yield reference.step
-
-
-def literal_fault(declared: Declared, value: Any) -> str:
-    """Why a literal does not fit a parameter's type; empty when it does (CONTRACT.md section 1.4)."""
-    text = value.literal if isinstance(value, Template) else None
-    fits = {
-        "String": isinstance(value, Template),
-        "Boolean": isinstance(value, bool),
-        "Integer": isinstance(value, int) and not isinstance(value, bool),
-        "Float": isinstance(value, (int, float)) and not isinstance(value, bool),
-    }[declared.type]
-    if not fits:
-        shown = found(text if isinstance(value, Template) else value)
-        return f"a {declared.type} parameter cannot be {shown}"
-    if declared.type == "String" and text == "":
-        return "the service refuses an empty text as a parameter's value"
-    if declared.enum and text is not None and text not in declared.enum:
-        return f"{text!r} is not in the parameter's enum"
-    return ""
+    problems.raise_any()
 
 
 class _Checker:
-    def __init__(self, pipeline: Pipeline, source: Source) -> None:
+    """Looks at one part after the other, noting problems."""
+
+    def __init__(self, pipeline: Pipeline, problems: Problems) -> None:
         self.pipeline = pipeline
-        self.source = source
-        self.problems: list[Problem] = []
+        self.refuse = problems.add
 
-    def refuse(self, path: ValuePath, what: str, fix: str, *, key: bool = False) -> None:
-        where = self.source.where_key(path) if key else self.source.where(path)
-        self.problems.append(Problem(where, what, fix))
-
-    def parameters(self) -> None:
-        for name, declared in self.pipeline.parameters.items():
-            path = ("parameters", name)
-            if declared.enum and declared.type != "String":
-                self.refuse(
-                    (*path, "enum"), "only String parameters take an enum", "remove it, or make the type String"
-                )
-            elif declared.default is not None:
-                self.literal((*path, "default"), declared, declared.default)
-
-    def literal(self, path: ValuePath, declared: Declared, value: Any) -> None:
-        fault = literal_fault(declared, value)
-        if fault:
-            allowed = f"one of {', '.join(declared.enum)}" if declared.enum else f"a {declared.type}"
-            self.refuse(path, fault, f"write {allowed}")
-        for _, reference in references(value):
-            if not isinstance(reference, EnvironmentValue):
-                self.refuse(path, "a parameter's value can refer to env only", "use ${{ env.… }} or a literal")
+    def shared(self) -> None:
+        """What all steps have: defaults and the image. A step's result there would make each step wait for it."""
+        defaults = self.pipeline.defaults
+        for key, value in (("image", self.pipeline.image), ("defaults", defaults)):
+            for path, reference in references(value, (key,)):
+                if isinstance(reference, Parameter | EnvironmentValue | ExecutionValue):
+                    self.reference(path, reference)
+                else:
+                    self.refuse(path, f"{key} cannot refer to a step", "refer to it in the steps that need it")
+        self.job(("defaults", "processing"), defaults.processing)
+        self.job(("defaults", "training"), defaults.training)
 
     def step(self, name: str, step: Step) -> None:
         path: ValuePath = ("steps", name)
         given = [kind for kind in KINDS if getattr(step, kind) is not None]
         if len(given) != 1:
             what = "names no kind" if not given else f"is both {' and '.join(given)}"
-            fix = f"give it exactly one of {', '.join(KINDS)}"
-            self.refuse(path, f"step {name!r} {what}", fix, key=True)
+            self.refuse(path, f"step {name!r} {what}", f"give it exactly one of {', '.join(KINDS)}", key=True)
             return
         for place, reference in references(step, path):
             self.reference(place, reference)
         for index, other in enumerate(step.depends_on):
             self.depends_on((*path, "depends_on", index), other)
-        if isinstance(step.body, Processing):
-            self.processing((*path, "processing"), step.body)
-        if isinstance(step.body, (Processing, Training)):
-            self.job((*path, step.kind), step.body)
+        self.body((*path, step.kind), step)
+
+    def body(self, path: ValuePath, step: Step) -> None:
+        body = step.body
+        if isinstance(body, Processing | Training | Register) and body.image is None and self.pipeline.image is None:
+            fix = "add `image: { build: container, repository: NAME }` at the top, or an image's URI"
+            self.refuse(path, "there is no image, neither here nor for the whole pipeline", fix, key=True)
+        if isinstance(body, Processing | Training):
+            self.job(path, body)
+            for key, value in body.inputs.items():
+                self.input((*path, "inputs", key), value, is_channel=isinstance(body, Training))
+        if isinstance(body, Processing):
+            self.processing(path, body)
+        if isinstance(body, ConditionStep):
+            for place, reference in references(body.if_, (*path, "if")):
+                if isinstance(reference, Report) and not reference.path:
+                    fix = f"name the value: steps.{reference.step}.reports.{reference.report}.path.to.the.value"
+                    self.refuse(place, f"the report {reference.report!r} as a whole cannot be compared", fix)
 
     def depends_on(self, path: ValuePath, name: str) -> None:
         other = self.pipeline.steps.get(name)
@@ -178,29 +144,51 @@ class _Checker:
             if output not in body.outputs or not file:
                 fix = f"write OUTPUT/path/of/file.json, where OUTPUT is one of: {', '.join(body.outputs)}"
                 self.refuse((*path, "reports", name), f"{report!r} names no file of an output", fix)
-        if isinstance(body.outputs, tuple) and len(set(body.outputs)) < len(body.outputs):
-            self.refuse((*path, "outputs"), "an output stands here twice", "remove one of the two")
+        if isinstance(body.outputs, tuple):
+            for index, name in enumerate(body.outputs):
+                if name in body.outputs[:index]:
+                    self.refuse((*path, "outputs", index), f"the output {name!r} stands here twice", "remove one")
+        if body.max_runtime and body.max_runtime.seconds > MAX_PROCESSING_SECONDS:
+            self.refuse((*path, "max_runtime"), "a processing job runs for 9 days at most", "write 9d or less")
 
-    def job(self, path: ValuePath, body: Processing | Training) -> None:
-        texts: list[tuple[ValuePath, Any]] = [((*path, "environment", key), v) for key, v in body.environment.items()]
-        if isinstance(body, Processing):
-            texts += [((*path, "entrypoint", index), item) for index, item in enumerate(body.entrypoint)]
-            texts += [((*path, "arguments", index), item) for index, item in enumerate(body.arguments)]
+    def input(self, path: ValuePath, value: Template | Input, *, is_channel: bool) -> None:
+        if is_channel and isinstance(value, Input) and value.path is not None:
+            fix = f"remove it: the channel lies at /opt/ml/input/data/{path[-1]}"
+            self.refuse((*path, "path"), "a training channel has no path of its own", fix)
+        template = value.source if isinstance(value, Input) else value
+        first = template.parts[0] if template.parts else ""
+        if isinstance(first, EnvironmentValue) or (
+            isinstance(first, str) and template.literal is None and first[:5] != "s3://"
+        ):
+            self.refuse(
+                path,
+                "an input with a reference in it must begin with s3://",
+                "write s3://…, as in s3://${{ env.bucket }}/raw/",
+            )
+
+    def job(self, path: ValuePath, job: JobDefaults) -> None:
+        """What defaults, processing and training steps have in common."""
+        texts: list[tuple[ValuePath, Any]] = [((*path, "environment", key), v) for key, v in job.environment.items()]
+        if isinstance(job, Processing):
+            texts += [((*path, "entrypoint", index), item) for index, item in enumerate(job.entrypoint)]
+            texts += [((*path, "arguments", index), item) for index, item in enumerate(job.arguments)]
         for place, value in texts:
-            if isinstance(value, Template) and len(value.literal or "") > MAX_ARGUMENT:
-                what = f"{len(value.literal or '')} characters; SageMaker takes {MAX_ARGUMENT}"
+            length = len(value.literal or "") if isinstance(value, Template) else 0
+            if length > MAX_ARGUMENT:
+                what = f"{length} characters; SageMaker takes {MAX_ARGUMENT}"
                 self.refuse(place, what, "put the value into a file and make it an input")
-        self.count(path, body)
-
-    def count(self, path: ValuePath, body: Processing | Training) -> None:
         for key in ("instance_count", "volume_gb"):
-            value = getattr(body, key)
-            if not isinstance(value, Template):
-                continue
+            self.count((*path, key), getattr(job, key))
+        if isinstance(job.cache, Duration) and job.cache.seconds % 60:
+            fix = f"write {job.cache.seconds // 60 + 1}m"
+            self.refuse((*path, "cache"), "a cache's age is counted in whole minutes", fix)
+
+    def count(self, path: ValuePath, value: Template | int | None) -> None:
+        if isinstance(value, Template):
             only = value.only
             declared = self.pipeline.parameters.get(only.name) if isinstance(only, Parameter) else None
             if declared is None or declared.type != "Integer":
-                self.refuse((*path, key), f"{key} takes a whole number", "write one, or refer to an Integer parameter")
+                self.refuse(path, f"{path[-1]} takes a whole number", "write one, or refer to an Integer parameter")
 
     def branches(self) -> None:
         chosen: dict[str, str] = {}
@@ -222,26 +210,10 @@ class _Checker:
         else:
             chosen[child] = condition
 
-    def environments(self) -> None:
-        for environment_name, environment in self.pipeline.environments.items():
-            for name, value in environment.parameters.items():
-                path = ("environments", environment_name, "parameters", name)
-                declared = self.pipeline.parameters.get(name)
-                if declared is None:
-                    fix = suggestion(name, self.pipeline.parameters)
-                    self.refuse(path, f"there is no parameter {name!r}", fix, key=True)
-                else:
-                    self.literal(path, declared, value)
-
     def cycles(self) -> None:
-        graph = {name: set(upstream(self.pipeline, step)) for name, step in self.pipeline.steps.items()}
-        for name, step in self.pipeline.steps.items():
-            if step.condition is not None:
-                for child in (*step.condition.then, *step.condition.else_):
-                    graph[child].add(name)
         try:
-            TopologicalSorter(graph).prepare()
+            TopologicalSorter(waits_for(self.pipeline)).prepare()
         except CycleError as error:
-            circle = " → ".join(reversed(error.args[1]))
-            path = ("steps", error.args[1][-1])
-            self.refuse(path, f"steps wait for each other: {circle}", "remove one of these references", key=True)
+            circle = error.args[1][::-1]
+            what = f"steps wait for each other: {' → '.join(circle)}"
+            self.refuse(("steps", circle[0]), what, "remove one of these references", key=True)

@@ -1,4 +1,5 @@
-"""The types of pipeline.yaml. The reader (`reader.py`) and the JSON Schema (`schema.py`) both follow them.
+"""The types of pipeline.yaml. The reader (`reader.py`), the JSON Schema (`schema.py`) and the reference page
+(`reference.py`) follow them.
 
 A field's key in the file is its name here (less a trailing underscore, where Python has the word for itself); what
 stands beside a type in `Annotated` is its documentation and its limits. Limits are AWS's own (CONTRACT.md section 2).
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pipelines.spec.expressions import Condition, Template
 
@@ -30,7 +31,7 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Between:
-    """Numbers and lengths: both ends included."""
+    """Numbers, seconds of times, and lengths of texts, lists and mappings: both ends included."""
 
     low: float
     high: float
@@ -39,6 +40,8 @@ class Between:
 @dataclass(frozen=True)
 class Duration:
     """A time such as `90s`, `30m`, `1h`, `30d`; in the file a number and one of s, m, h, d."""
+
+    PATTERN: ClassVar[str] = r"([1-9][0-9]{0,8})([smhd])"
 
     seconds: int
     text: str
@@ -49,6 +52,17 @@ NAME = Pattern(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,81}", "letters, digits and single 
 STEP_NAME = Pattern(r"[A-Za-z0-9_-]{1,64}", "letters, digits, - and _, at most 64")
 KEY_NAME = Pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", "letters, digits, ., - and _, at most 64")
 PARAMETER_NAME = Pattern(r"[A-Za-z0-9_-]{1,64}", "letters, digits, - and _, at most 64")
+INSTANCE_TYPE = Pattern(r"ml\.[a-z0-9-]+\.[a-z0-9]+", "an instance type such as ml.m5.xlarge, or a reference")
+S3_URI = Pattern(r"s3://[^/]+(/.*)?", "an S3 URI, s3://bucket/key, or a reference")
+SOURCE = Pattern(
+    r"s3://[^/]+(/.*)?|\.\.?/.*", "s3://bucket/key, ./path for a local file or folder, or ${{ a reference }}"
+)
+NOT_EMPTY = Pattern(r"[^\s](.*[^\s])?", "a text without blanks around it")
+CONTAINER_PATH = Pattern(r"/.+", "an absolute path in the container")
+_SEGMENTS = r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*(/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)*"
+TAG_KEY = Pattern(r"(?!aws:)[^$<>{}]{1,128}", "at most 128 characters, not beginning with aws:")
+KEY_PREFIX = Pattern(_SEGMENTS, "a key prefix: words joined by /, with no / at either end")
+OBJECT_KEY = Pattern(_SEGMENTS + "/?", "a key, or a key prefix that ends in /")
 VARIABLE_NAME = Pattern(r"[a-zA-Z_][a-zA-Z0-9_]{0,255}", "letters, digits and _, not beginning with a digit")
 
 
@@ -100,7 +114,7 @@ class Retry:
         Doc("The failures that are retried. A program that exits non-zero is none of them."),
     ]
     attempts: Annotated[int, Between(1, 20), Doc("How often at most.")] = 5
-    interval: Annotated[Duration, Doc("The pause before the first retry.")] = field(
+    interval: Annotated[Duration, Between(1, 43200), Doc("The pause before the first retry.")] = field(
         default_factory=lambda: Duration(30, "30s")
     )
     backoff: Annotated[float, Between(1, 100), Doc("What the pause is multiplied by at each further retry.")] = 2.0
@@ -113,16 +127,22 @@ Retries = Literal["default", "none"] | tuple[Retry, ...]
 class JobDefaults:
     """What every step of a kind has unless it says otherwise."""
 
-    instance_type: Annotated[Template | None, Doc("The instance type of the job.")] = None
+    instance_type: Annotated[Template | None, INSTANCE_TYPE, Doc("The instance type of the job.")] = None
     instance_count: Annotated[Template | int | None, Between(1, 100), Doc("The number of instances.")] = None
     volume_gb: Annotated[Template | int | None, Between(1, 16384), Doc("The volume of each instance, in GB.")] = None
-    max_runtime: Annotated[Duration | None, Doc("The job is stopped after this time (at most 28d).")] = None
+    max_runtime: Annotated[
+        Duration | None,
+        Between(1, 28 * 86400),
+        Doc("The job is stopped after this time: at most 9d for processing, 28d for training."),
+    ] = None
     cache: Annotated[
-        Duration | Literal[False] | None, Doc("Reuse a result with the same inputs that is not older; false: never.")
+        Duration | Literal[False] | None,
+        Doc("Reuse a result with the same inputs that is not older (in whole minutes); false: never."),
     ] = None
     retry: Annotated[Retries | None, Doc("`default`, `none`, or a list of policies.")] = None
     environment: Annotated[
         Mapping[Annotated[str, VARIABLE_NAME], Scalar],
+        Between(0, 100),
         Doc("Environment variables of the container. The definition is readable to many: no secrets."),
     ] = field(default_factory=dict)
     network_isolation: Annotated[bool | None, Doc("No network in the container, S3 transfers apart.")] = None
@@ -132,24 +152,31 @@ class JobDefaults:
 class Input:
     """An input with more to say than where it comes from."""
 
-    source: Annotated[Template, Doc("An S3 URI, a reference, or a local file or folder (./…).")]
-    path: Annotated[str | None, Doc("Where it lies in the container; /opt/ml/processing/input/NAME if left out.")] = (
-        None
-    )
+    source: Annotated[Template, SOURCE, Doc("An S3 URI, a reference, or a local file or folder (./…).")]
+    path: Annotated[
+        str | None,
+        CONTAINER_PATH,
+        Doc("Where it lies in the container (processing only); /opt/ml/processing/input/NAME if left out."),
+    ] = None
     distribution: Annotated[
         Literal["FullyReplicated", "ShardedByS3Key"], Doc("All objects on every instance, or a share on each.")
     ] = "FullyReplicated"
+
+
+Inputs = Mapping[Annotated[str, KEY_NAME], Annotated[Template, SOURCE] | Input]
 
 
 @dataclass(frozen=True)
 class Output:
     """An output with more to say than its name."""
 
-    path: Annotated[str | None, Doc("Where the container writes it; /opt/ml/processing/output/NAME if left out.")] = (
-        None
-    )
+    path: Annotated[
+        str | None, CONTAINER_PATH, Doc("Where the container writes it; /opt/ml/processing/output/NAME if left out.")
+    ] = None
     uri: Annotated[
-        Template | None, Doc("A fixed S3 URI. Without it the URI carries the execution id, so executions never mix.")
+        Template | None,
+        S3_URI,
+        Doc("A fixed S3 URI. Without it the URI carries the execution id, so executions never mix."),
     ] = None
     mode: Annotated[Literal["EndOfJob", "Continuous"], Doc("When it is uploaded.")] = "EndOfJob"
 
@@ -158,16 +185,14 @@ class Output:
 class Processing(JobDefaults):
     """A SageMaker Processing job on an image of your own."""
 
-    image: Annotated[Image | None, Doc("The image; the pipeline's if left out.")] = None
+    image: Annotated[Image | None, NOT_EMPTY, Doc("The image; the pipeline's if left out.")] = None
     entrypoint: Annotated[
         tuple[Template, ...], Between(1, 100), Doc("The program and its first arguments, as a list (no shell).")
     ] = ()
     arguments: Annotated[
         tuple[Scalar, ...], Between(1, 100), Doc("Further arguments, each at most 256 characters.")
     ] = ()
-    inputs: Annotated[
-        Mapping[Annotated[str, KEY_NAME], Template | Input], Between(0, 10), Doc("Inputs by name (at most 10).")
-    ] = field(default_factory=dict)
+    inputs: Annotated[Inputs, Between(0, 10), Doc("Inputs by name (at most 10).")] = field(default_factory=dict)
     outputs: Annotated[
         tuple[Annotated[str, KEY_NAME], ...] | Mapping[Annotated[str, KEY_NAME], Output],
         Between(0, 10),
@@ -183,13 +208,11 @@ class Processing(JobDefaults):
 class Training(JobDefaults):
     """A SageMaker Training job on an image of your own."""
 
-    image: Annotated[Image | None, Doc("The image; the pipeline's if left out.")] = None
-    inputs: Annotated[
-        Mapping[Annotated[str, KEY_NAME], Template | Input], Between(0, 20), Doc("Channels by name (at most 20).")
+    image: Annotated[Image | None, NOT_EMPTY, Doc("The image; the pipeline's if left out.")] = None
+    inputs: Annotated[Inputs, Between(0, 20), Doc("Channels by name (at most 20).")] = field(default_factory=dict)
+    hyperparameters: Annotated[
+        Mapping[Annotated[str, NOT_EMPTY], Scalar], Between(0, 100), Doc("Given to the program as texts.")
     ] = field(default_factory=dict)
-    hyperparameters: Annotated[Mapping[str, Scalar], Between(0, 100), Doc("Given to the program as texts.")] = field(
-        default_factory=dict
-    )
 
 
 @dataclass(frozen=True)
@@ -211,7 +234,9 @@ class Register:
     approval: Annotated[
         Literal["PendingManualApproval", "Approved", "Rejected"], Doc("The approval status it starts with.")
     ] = "PendingManualApproval"
-    image: Annotated[Image | None, Doc("The image that serves the model; the pipeline's if left out.")] = None
+    image: Annotated[Image | None, NOT_EMPTY, Doc("The image that serves the model; the pipeline's if left out.")] = (
+        None
+    )
     content_types: Annotated[tuple[str, ...], Between(1, 50), Doc("What the model accepts.")] = ("text/csv",)
     response_types: Annotated[tuple[str, ...], Between(1, 50), Doc("What the model answers with.")] = ("text/csv",)
     description: Annotated[str, Doc("Of the model package.")] = ""
@@ -227,7 +252,7 @@ class Step:
     register: Annotated[Register | None, Doc("Register a model package.")] = None
     fail: Annotated[Template | None, Doc("End the execution as Failed, with this message.")] = None
     depends_on: Annotated[tuple[str, ...], Doc("Steps to wait for beyond those whose results are used.")] = ()
-    description: Annotated[str, Doc("Shown in the console.")] = ""
+    description: Annotated[str, Between(0, 3072), Doc("Shown in the console.")] = ""
 
     @property
     def body(self) -> Processing | Training | ConditionStep | Register | Template:
@@ -275,15 +300,17 @@ class Environment:
     ] = None
     prefix: Annotated[
         str | None,
-        Pattern(r"[A-Za-z0-9._/-]+", "a key prefix"),
+        KEY_PREFIX,
         Doc("Below it lie assets and outputs; the pipeline's name if left out."),
     ] = None
-    tags: Annotated[Mapping[str, str], Between(0, 50), Doc("Tags of the pipeline.")] = field(default_factory=dict)
+    tags: Annotated[
+        Mapping[Annotated[str, TAG_KEY], Annotated[str, Between(0, 256)]], Between(0, 50), Doc("Tags of the pipeline.")
+    ] = field(default_factory=dict)
     parameters: Annotated[Mapping[str, Scalar], Doc("Defaults of parameters in this environment.")] = field(
         default_factory=dict
     )
     data: Annotated[
-        Mapping[Annotated[str, Pattern(r"[A-Za-z0-9._-][A-Za-z0-9._/-]*", "a key or a key prefix ending in /")], str],
+        Mapping[Annotated[str, OBJECT_KEY], str],
         Doc("Objects that deploy puts into the bucket when they differ: key or prefix: local file or folder."),
     ] = field(default_factory=dict)
 
@@ -295,7 +322,7 @@ class Pipeline:
     name: Annotated[str, NAME, Doc("The pipeline's name in SageMaker.")]
     steps: Annotated[Mapping[Annotated[str, STEP_NAME], Step], Between(1, 2000), Doc("The steps, in any order.")]
     description: Annotated[str, Between(0, 3072), Doc("Shown in the console.")] = ""
-    image: Annotated[Image | None, Doc("The image of every step that names none.")] = None
+    image: Annotated[Image | None, NOT_EMPTY, Doc("The image of every step that names none.")] = None
     parameters: Annotated[Mapping[Annotated[str, PARAMETER_NAME], Parameter], Between(0, 200), Doc("Parameters.")] = (
         field(default_factory=dict)
     )

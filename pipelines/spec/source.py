@@ -1,20 +1,19 @@
-"""YAML text → plain values, and the place (file:line:column) of every one of them.
+"""A YAML file → plain values, and the place (line and column) of every one of them.
 
-Takes the text of a YAML file; gives a `Source`. Scalars follow YAML 1.2's core schema: `yes`, `no`, `on`, `12:30`
-and `2013-01-01` are text, as everyone but YAML 1.1 expects.
+Takes the path or the text of a YAML file; gives a `Source`. Scalars follow YAML 1.2's core schema: `yes`, `no`, `on`,
+`12:30` and `2013-01-01` are text, as everyone but YAML 1.1 expects.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipelines.errors import Problem, SpecError
+from pipelines.spec.nodes import LOADER, MAX_DEPTH, Node, Place, parse_nodes
+from pipelines.spec.scalars import plain_scalar
 
 Key = str | int
 ValuePath = tuple[Key, ...]
@@ -22,139 +21,134 @@ ValuePath = tuple[Key, ...]
 # Aliases are expanded by value: a few lines of nested ones could otherwise grow without bound.
 MAX_VALUES = 200_000
 
-_INTEGER = re.compile(r"[-+]?[0-9]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_CORE_TAGS = {
-    f"tag:yaml.org,2002:{kind}"
-    for kind in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge", "map", "seq")
-}
-_NULLS = {"", "~", "null", "Null", "NULL"}
-_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-
 
 @dataclass(frozen=True)
 class Source:
-    """A YAML document: its file, its plain value and where each part of it stands."""
+    """A YAML document: its file, its plain value and where each value and each mapping key of it stands."""
 
     file: Path
     value: Any
-    places: dict[ValuePath, tuple[int, int]]
+    places: Mapping[ValuePath, Place]
+    keys: Mapping[ValuePath, Place]
 
-    def where(self, path: ValuePath) -> str:
-        """`file:line:column` of the value at `path`, or of the nearest value around it."""
+    def place(self, path: ValuePath, *, key: bool = False) -> Place:
+        """Line and column of the value (or of the mapping key) at `path`, or of the nearest value around it."""
+        if key and path in self.keys:
+            return self.keys[path]
         while path not in self.places and path:
             path = path[:-1]
-        line, column = self.places.get(path, (1, 1))
+        return self.places.get(path, (1, 1))
+
+    def where(self, path: ValuePath, *, key: bool = False) -> str:
+        """That place as `file:line:column`."""
+        line, column = self.place(path, key=key)
         return f"{self.file}:{line}:{column}"
 
-    def where_key(self, path: ValuePath) -> str:
-        """`file:line:column` of the mapping key at `path`."""
-        return self.where((*path[:-1], f"\0{path[-1]}"))
+
+class Problems:
+    """Collects what is wrong with a source, to be raised in the order of the file."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._found: list[tuple[Place, Problem]] = []
+
+    def add(self, path: ValuePath, what: str, fix: str, *, key: bool = False) -> None:
+        """Note a problem of the value (or of the mapping key) at `path`."""
+        problem = Problem(self.source.where(path, key=key), what, fix)
+        self._found.append((self.source.place(path, key=key), problem))
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def raise_any(self) -> None:
+        """Raises `SpecError` when there is a problem."""
+        if self._found:
+            raise SpecError([problem for _, problem in sorted(self._found, key=lambda found: found[0])])
 
 
 def read_source(file: Path) -> Source:
     """Read a YAML file. Raises `SpecError` when it is missing, unreadable or malformed."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         what = "there is no such file"
         fix = "run the command in the folder of your pipeline.yaml, or name the file as an argument"
         raise SpecError([Problem(str(file), what, fix)]) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(
-            [Problem(str(file), f"cannot be read: {error}", "make it a readable UTF-8 text file")]
-        ) from error
+        reason = error.strerror if isinstance(error, OSError) else f"byte {error.start} is not UTF-8"
+        problem = Problem(str(file), f"cannot be read: {reason}", "make it a readable UTF-8 text file")
+        raise SpecError([problem]) from error
     return parse_source(text, file)
 
 
-def parse_source(text: str, file: Path) -> Source:
+def parse_source(text: str, file: Path, *, loader: type[Any] = LOADER) -> Source:
     """Parse YAML text as if it stood in `file`. Raises `SpecError` with the place of what is malformed."""
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise SpecError([_syntax_problem(error, file)]) from error
-    if node is None:
-        raise SpecError([Problem(f"{file}:1:1", "the file is empty", "see docs/reference.md for its keys")])
+    root = parse_nodes(text, file, loader)
+    if root is None:
+        fix = "write a pipeline: docs/reference/pipeline-yaml.md names its keys"
+        raise SpecError([Problem(f"{file}:1:1", "the file is empty", fix)])
     builder = _Builder(file)
-    value = builder.build(node, ())
+    value = builder.build(root, ())
     if builder.problems:
-        raise SpecError(builder.problems)
-    return Source(file, value, builder.places)
-
-
-def _syntax_problem(error: yaml.YAMLError, file: Path) -> Problem:
-    mark = getattr(error, "problem_mark", None)
-    place = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
-    reason = " ".join(str(part) for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part)
-    return Problem(place, f"not valid YAML: {reason or error}", "check indentation, quotes and brackets at this place")
+        raise SpecError([problem for _, problem in sorted(builder.problems, key=lambda found: found[0])])
+    return Source(file, value, builder.places, builder.keys)
 
 
 class _Builder:
-    """Walks a composed YAML document once, collecting values, places and problems."""
+    """Walks the nodes of a document once, collecting values, places and problems."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.places: dict[ValuePath, tuple[int, int]] = {}
-        self.problems: list[Problem] = []
+        self.places: dict[ValuePath, Place] = {}
+        self.keys: dict[ValuePath, Place] = {}
+        self.problems: list[tuple[Place, Problem]] = []
         self.open_nodes: set[int] = set()
 
-    def build(self, node: yaml.Node, path: ValuePath) -> Any:
-        self.places[path] = _place(node)
+    def build(self, node: Node, path: ValuePath) -> Any:
+        self.places[path] = node.place
         if len(self.places) > MAX_VALUES:
             fix = "write the values out instead of nesting aliases"
             raise SpecError([Problem(str(self.file), f"more than {MAX_VALUES:,} values", fix)])
-        if node.tag not in _CORE_TAGS:
-            self.refuse(node, f"the tag {node.tag} is not supported", "remove the tag")
-        if isinstance(node, yaml.ScalarNode):
-            return scalar(node)
+        if node.tag:
+            self.refuse(node, f"the tag {node.tag} is not supported", "remove the tag; put texts in quotes")
+        if node.text is not None:
+            return self.scalar(node, node.text)
         if id(node) in self.open_nodes:
             self.refuse(node, "an alias refers to a value that contains it", "remove the alias")
             return None
+        if len(path) > MAX_DEPTH:
+            self.refuse(node, f"aliases nest values more than {MAX_DEPTH} deep", "write them less deeply")
+            return None
         self.open_nodes.add(id(node))
-        try:
-            if isinstance(node, yaml.SequenceNode):
-                return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
-            return dict(self.pairs(node, path))
-        finally:
-            self.open_nodes.discard(id(node))
+        if node.pairs is not None:
+            value: Any = dict(self.pairs(node.pairs, path))
+        else:
+            value = [self.build(item, (*path, index)) for index, item in enumerate(node.items)]
+        self.open_nodes.discard(id(node))
+        return value
 
-    def pairs(self, node: yaml.Node, path: ValuePath) -> Iterator[tuple[str, Any]]:
-        seen: set[str] = set()
-        for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
+    def pairs(self, pairs: list[tuple[Node, Node]], path: ValuePath) -> Iterator[tuple[str, Any]]:
+        for key_node, value_node in pairs:
+            key = key_node.text
+            if key is None or key_node.tag:
                 self.refuse(key_node, "a key must be text", "write the key as a plain word")
-                continue
-            key = key_node.value
-            if key == "<<" and key_node.style is None:
+            elif key == "<<" and key_node.is_plain:
                 self.refuse(key_node, "merge keys (<<) are not supported", "use `defaults`, or write the keys out")
-                continue
-            if key in seen:
+            elif (*path, key) in self.keys:
                 self.refuse(key_node, f"the key {key!r} stands here twice", "remove one of the two")
-                continue
-            seen.add(key)
-            self.places[(*path, f"\0{key}")] = _place(key_node)
-            yield key, self.build(value_node, (*path, key))
+            else:
+                self.keys[(*path, key)] = key_node.place
+                yield key, self.build(value_node, (*path, key))
 
-    def refuse(self, node: yaml.Node, what: str, fix: str) -> None:
-        line, column = _place(node)
-        self.problems.append(Problem(f"{self.file}:{line}:{column}", what, fix))
+    def scalar(self, node: Node, text: str) -> str | int | float | bool | None:
+        if not node.is_plain:  # quoted and block scalars are text
+            return text
+        try:
+            return plain_scalar(text)
+        except ValueError as error:
+            self.refuse(node, str(error), "put it in quotes to make it a text")
+            return None
 
-
-def _place(node: yaml.Node) -> tuple[int, int]:
-    return node.start_mark.line + 1, node.start_mark.column + 1
-
-
-def scalar(node: yaml.ScalarNode) -> str | int | float | bool | None:
-    """The value of a scalar by YAML 1.2's core schema; quoted and block scalars are text."""
-    text: str = node.value
-    if node.style is not None:
-        return text
-    if text in _NULLS:
-        return None
-    if text in _BOOLEANS:
-        return _BOOLEANS[text]
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    return text
+    def refuse(self, node: Node, what: str, fix: str) -> None:
+        line, column = node.place
+        self.problems.append((node.place, Problem(f"{self.file}:{line}:{column}", what, fix)))
