@@ -33,7 +33,8 @@ def list_objects_v2(store: ObjectStore, request: Request) -> Response:
 def list_objects(store: ObjectStore, request: Request) -> Response:
     """The first version: `marker` instead of a token."""
     marker, delimiter = request.query.get("marker", ""), request.query.get("delimiter", "")
-    whole = bool(delimiter) and group(marker, request.query.get("prefix", ""), delimiter) == marker
+    # The NextMarker of a page that ended in a common prefix: the next one begins beyond all that shares it.
+    whole = bool(marker and delimiter) and group(marker, request.query.get("prefix", ""), delimiter) == marker
     entries, more, nodes = _page(store, request, Start(marker, whole))
     encode = encoder(request)
     nodes.append(("Marker", encode(marker)))

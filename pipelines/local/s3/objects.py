@@ -13,7 +13,7 @@ from pipelines.local.s3.disk import PIECE, copy_range
 from pipelines.local.s3.errors import StoreError
 from pipelines.local.s3.request import Request
 from pipelines.local.s3.response import FilePiece, Headers, Response, empty, http_date, iso_date, latin, xml
-from pipelines.local.s3.xml import Node, text_of
+from pipelines.local.s3.xml import Node, printable, text_of
 from pipelines.local.store import ObjectStore, Stored
 
 MAX_COPY = 5 << 30
@@ -144,7 +144,7 @@ def delete_objects(store: ObjectStore, request: Request) -> Response:
         try:
             store.delete(request.bucket, key)
         except StoreError as error:
-            nodes.append(("Error", [("Key", key), ("Code", error.code), ("Message", error.message)]))
+            nodes.append(("Error", [("Key", key), ("Code", error.code), ("Message", printable(error.message))]))
         else:
             nodes += [] if quiet else [("Deleted", [("Key", key)])]
     return xml("DeleteResult", nodes)

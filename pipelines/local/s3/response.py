@@ -14,7 +14,7 @@ from urllib.parse import quote
 from pipelines.local.s3.disk import PIECE
 from pipelines.local.s3.errors import StoreError
 from pipelines.local.s3.request import Request
-from pipelines.local.s3.xml import DECLARATION, Content, Node, write_xml
+from pipelines.local.s3.xml import DECLARATION, Content, Node, printable, write_xml
 
 Headers = dict[str, str]
 
@@ -46,13 +46,13 @@ def xml(name: str, content: Content, *, status: int = 200, namespace: bool = Tru
 
 def error_nodes(error: StoreError, request: Request | None) -> list[Node]:
     """The children of S3's <Error>."""
-    nodes: list[Node] = [("Code", error.code), ("Message", error.message)]
+    nodes: list[Node] = [("Code", error.code), ("Message", printable(error.message))]
     if request and request.bucket:
-        nodes.append(("BucketName", request.bucket))
+        nodes.append(("BucketName", printable(request.bucket)))
         if request.key:
-            nodes.append(("Key", request.key))
+            nodes.append(("Key", printable(request.key)))
     resource = f"/{request.bucket}/{request.key}" if request else ""
-    return [*nodes, ("Resource", resource), ("RequestId", uuid.uuid4().hex[:16].upper())]
+    return [*nodes, ("Resource", printable(resource)), ("RequestId", uuid.uuid4().hex[:16].upper())]
 
 
 def error_response(error: StoreError, request: Request | None) -> Response:

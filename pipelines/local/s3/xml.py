@@ -29,6 +29,11 @@ def write_xml(name: str, content: Content, *, namespace: bool = True) -> bytes:
     return f"<{name}{attribute}>{_write(content)}</{name}>".encode()
 
 
+def printable(text: str) -> str:
+    """For errors, which everyone must be able to read: without what XML has no way to write."""
+    return _CONTROL.sub("\ufffd", text)
+
+
 def _write(content: Content) -> str:
     if isinstance(content, str | int):
         # Control characters leave as references, as S3 sends them; encoding-type=url is for clients that refuse those.
