@@ -21,6 +21,7 @@ from pipelines.definition.model import (
     Step,
 )
 from pipelines.definition.nearest import nearest
+from pipelines.definition.parameters import ParameterError, resolve_parameters
 from pipelines.definition.paths import Path, parse_path, render_path
 from pipelines.definition.reading import parse
 from pipelines.definition.unknown import UnknownReference, unknown_references
@@ -31,6 +32,7 @@ __all__ = [
     "Dependency",
     "Edge",
     "Parameter",
+    "ParameterError",
     "Parent",
     "Path",
     "PropertyFile",
@@ -50,5 +52,6 @@ __all__ = [
     "parse_path",
     "references",
     "render_path",
+    "resolve_parameters",
     "unknown_references",
 ]

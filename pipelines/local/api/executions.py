@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.definition import parse
+from pipelines.definition.parameters import ParameterError, resolve_parameters
 from pipelines.errors import PipelinesError
 from pipelines.local.api.pipelines import PipelineApi, once
 from pipelines.local.api.protocol import ApiError, Json, Operation, invalid, not_found, ordered, page
 from pipelines.local.engine import Engine, StartRequest
-from pipelines.local.machine import ParameterError, from_json, resolve_parameters
+from pipelines.local.machine import from_json
 from pipelines.local.machine.state import StepState
 
 _ID_LETTERS = string.ascii_lowercase + string.digits

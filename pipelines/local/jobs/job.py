@@ -147,6 +147,7 @@ class Job(ABC):
     def _execute(self) -> tuple[int, bool]:
         """Run the container: its exit code, and whether it was ended for taking too long."""
         image, entrypoint, arguments = self.image()
+        self.log.parent.mkdir(parents=True, exist_ok=True)
         request = ContainerRequest(
             image=image,
             command=command(image, entrypoint, arguments),

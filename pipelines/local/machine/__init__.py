@@ -1,7 +1,8 @@
 """The state machine of an execution, pure: no IO, clock or randomness of its own.
 
 `build_flow(definition, limit)` once, then `advance(flow, context, state, event)` for every event, from
-`ExecutionState()` until `state.ended`. `resolve_parameters` gives the context's parameter values.
+`ExecutionState()` until `state.ended`. The context's parameter values
+come from `definition.parameters`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from pipelines.local.machine.events import (
 )
 from pipelines.local.machine.flow import Flow, build_flow
 from pipelines.local.machine.names import job_name
-from pipelines.local.machine.parameters import ParameterError, resolve_parameters
 from pipelines.local.machine.serial import from_json, to_json
 from pipelines.local.machine.state import ExecutionContext, ExecutionState, StepState
 from pipelines.local.machine.transition import Transition, advance
@@ -36,7 +36,6 @@ __all__ = [
     "ExecutionState",
     "Flow",
     "Launch",
-    "ParameterError",
     "ReadDocument",
     "StepFailed",
     "StepStarted",
@@ -50,6 +49,5 @@ __all__ = [
     "build_flow",
     "from_json",
     "job_name",
-    "resolve_parameters",
     "to_json",
 ]

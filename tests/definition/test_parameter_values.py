@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipelines.definition import Definition, parse
-from pipelines.local.machine import ParameterError, resolve_parameters
+from pipelines.definition.parameters import ParameterError, resolve_parameters
 
 
 def declaring(*parameters: dict[str, Any]) -> Definition:
