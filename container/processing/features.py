@@ -22,6 +22,7 @@ from processing.engine import Engine, Limits
 from processing.errors import Problem, RecipeError
 from processing.fitted import FILE, Fitted
 from processing.fitting import fit
+from processing.jsontext import to_json
 from processing.quality import SPLITS, summarise
 from processing.recipe.model import Recipe
 from processing.recipe.reader import load_recipe
@@ -46,11 +47,13 @@ def make_features(engine: Engine, recipe: Recipe, paths: Paths, scratch: Path) -
     print(f"features: {json.dumps({'rows_read': summary['rows_read'], **summary['splits']})}", flush=True)
     clean = f"(\n{clean_sql(recipe, staged.relation, engine.dialect)}\n)"
     fitted = Fitted(recipe, fit(engine, recipe, f"{clean} AS clean"))
+    for table, query in fitted.lookups(engine.dialect):
+        engine.run(f"CREATE TEMP TABLE {table} AS {query}")
     for split in SPLITS:
         folder = paths.processing_output(split)
         engine.write(fitted.sql(clean, split, engine.dialect), folder / "part-00000.parquet")
     folder = paths.processing_output("features")
-    write_whole(folder / "quality.json", (json.dumps(summary, indent=1, ensure_ascii=False) + "\n").encode())
+    write_whole(folder / "quality.json", to_json(summary).encode())
     write_whole(folder / FILE, fitted.to_json().encode())
     return fitted
 

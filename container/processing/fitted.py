@@ -12,10 +12,11 @@ from functools import cached_property
 from typing import Any
 
 from processing.errors import ModelError, Problem
+from processing.jsontext import to_json
 from processing.recipe.model import Recipe
 from processing.recipe.reader import read_recipe
 from processing.sql.dialect import Dialect, DuckDB
-from processing.sql.transform import transform_sql
+from processing.sql.transform import lookup_sql, lookup_table, transform_sql
 from processing.transforms.interface import Rendered, Statistics
 
 FORMAT = 1
@@ -55,6 +56,11 @@ class Fitted:
         names = unique_names([column.name for column in found])
         return tuple(replace(column, name=name) for name, column in zip(names, found, strict=True))
 
+    def lookups(self, dialect: Dialect) -> list[tuple[str, str]]:
+        """The tables that the transform statement joins: name and query."""
+        rendered = enumerate(self.rendered(dialect))
+        return [(lookup_table(i), lookup_sql(item.lookup, dialect)) for i, item in rendered if item.lookup is not None]
+
     def sql(self, relation: str, split: str, dialect: Dialect) -> str:
         """The transform statement of one split."""
         names = [column.name for column in self.columns]
@@ -74,7 +80,7 @@ class Fitted:
             "statistics": dict(self.statistics),
             "recipe": self.recipe.plain,
         }
-        return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        return to_json(document)
 
 
 def read_fitted(text: str, where: str) -> Fitted:

@@ -14,8 +14,8 @@ from processing.sql import statistics as sql
 from processing.sql.dialect import Dialect
 from processing.transforms.interface import CannotFit, FoldCount, Moments, Statistics
 
-MAX_CATEGORIES = 200_000
-"""Of one feature: they are written into features.json and into the transform statement."""
+MAX_CATEGORIES = 50_000
+"""Of one feature: they are written into features.json, a row for each fold into a lookup table."""
 
 
 class TrainingSplit:

@@ -43,12 +43,16 @@ class Target:
 
 @dataclass(frozen=True)
 class Split:
-    """Fractions of the rows, cut by a hash of the key; the salt makes another cut of the same sizes."""
+    """Fractions, cut by a hash of the columns `by`; the salt makes another cut of the same sizes.
+
+    `by` is the key, or a part of it whose rows belong together: all flights of a day, all visits of a patient.
+    """
 
     train: float
     validation: float
     test: float
     salt: str
+    by: tuple[Column, ...]
 
 
 @dataclass(frozen=True)

@@ -55,13 +55,14 @@ def _recipe(fields: Fields, plain: Mapping[str, object]) -> Recipe:
     # A joined source's own copy of the join's columns has to be named in full: `origin` means the first source's.
     copies = {right for join in joins for left, right in join.on if left.name == right.name}
     scope = Scope({name: source.columns for name, source in sources.items()}, frozenset(copies))
+    key = _key(fields, scope)
     recipe = Recipe(
         sources=sources,
         joins=joins,
-        key=_key(fields, scope),
+        key=key,
         target=read_target(fields, scope),
         known_after=tuple((name, fields.place_of("known_after")) for name in fields.texts("known_after", ())),
-        split=_split(fields),
+        split=_split(fields, key, scope),
         features=_features(fields, scope),
         plain=plain,
     )
@@ -149,17 +150,20 @@ def _key(fields: Fields, scope: Scope) -> tuple[Column, ...]:
     return tuple(scope.checked(name, fields, "key", _KEYABLE) for name in fields.texts("key"))
 
 
-def _split(fields: Fields) -> Split:
-    if not fields.has("split"):
-        return Split(0.8, 0.1, 0.1, "")
-    inner = fields.fields("split", "'split'")
+def _split(fields: Fields, key: tuple[Column, ...], scope: Scope) -> Split:
+    inner = fields.fields("split", "'split'") if fields.has("split") else None
     if inner is None:
-        return Split(0.8, 0.1, 0.1, "")
+        return Split(0.8, 0.1, 0.1, "", key)
     train, validation, test = (inner.number(name, low=0.001, high=0.998) for name in ("train", "validation", "test"))
-    split = Split(train, validation, test, inner.text("salt", ""))
+    by = tuple(scope.resolve(name, inner, "by") for name in inner.texts("by", ())) or key
+    split = Split(train, validation, test, inner.text("salt", ""), by)
     if abs(train + validation + test - 1) > 1e-9:
         what = f"the fractions add up to {train + validation + test:g}, not to 1"
         inner.refuse(None, what, "write 'split: {train: 0.8, validation: 0.1, test: 0.1}'")
+    outside = [column for column in by if column not in (*key, UNKNOWN)]
+    if outside:
+        names = ", ".join(column.name for column in key)
+        inner.refuse("by", f"'{outside[0]}' is no part of the key", f"take some of the key's columns: {names}")
     inner.finish()
     return split
 

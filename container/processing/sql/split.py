@@ -1,6 +1,7 @@
-"""Which split and which fold a row belongs to: from the hash of its key alone, whatever the file or its order.
+"""Which split and which fold a row belongs to: from the hash of its key (or a part of it) alone.
 
-The md5 of the key's text is compared as hex text, so DuckDB, Spark and Python agree without number conversion.
+Neither the files nor their order matter. The md5 of the key's text is compared as hex text, so DuckDB, Spark and
+Python agree without number conversion.
 """
 
 from __future__ import annotations

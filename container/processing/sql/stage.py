@@ -66,6 +66,7 @@ def stage_sql(recipe: Recipe, base: str, joined: Mapping[str, str], dialect: Dia
     """The table of all rows. `base` is the first source's query, `joined` the staged relation of each other one."""
     name = dialect.name
     first = name(recipe.base.name)
+    key, by = (key_sql([str(column) for column in columns], dialect) for columns in (recipe.key, recipe.split.by))
     joins, matched = [], []
     for join in recipe.joins:
         other = name(join.source)
@@ -75,8 +76,8 @@ def stage_sql(recipe: Recipe, base: str, joined: Mapping[str, str], dialect: Dia
     lines = [
         f"WITH {first} AS (\n{base}\n),",
         f"joined AS (SELECT {', '.join(['*', *matched])} FROM {first} {' '.join(joins)}),",
-        f"keyed AS (SELECT *, {key_sql([str(c) for c in recipe.key], dialect)} AS {name('_key')} FROM joined),",
-        f"hashed AS (SELECT *, {hash_sql(name('_key'), recipe.split.salt, dialect)} AS {name('_hash')} FROM keyed)",
+        f"keyed AS (SELECT *, {key} AS {name('_key')} FROM joined),",
+        f"hashed AS (SELECT *, {hash_sql(by, recipe.split.salt, dialect)} AS {name('_hash')} FROM keyed)",
         f"SELECT *, {target_sql(recipe.target, dialect)} AS {name('_target')},",
         f"  {split_sql(name('_hash'), recipe.split)} AS {name('_split')}, {fold_sql(name('_hash'))} AS {name('_fold')}",
         "FROM hashed",

@@ -8,19 +8,33 @@ from processing.sql.dialect import Dialect
 from processing.transforms.interface import LOOKUP_VALUE, Lookup, Output, Rendered
 
 
+def lookup_table(index: int) -> str:
+    """The name of the table that holds the lookup of the feature at `index`."""
+    return f"lookup_{index}"
+
+
+def lookup_sql(lookup: Lookup, dialect: Dialect) -> str:
+    """The rows of a lookup, to be kept as a table: (category, fold, encoded); fold -1 serves outside training."""
+    rows = ", ".join(
+        f"({dialect.text(category)}, {-1 if fold is None else fold}, {dialect.number(value)})"
+        for category, fold, value in lookup.rows
+    )
+    return f"SELECT * FROM (VALUES {rows}) AS v(category, fold, encoded)"
+
+
 def transform_sql(
     rendered: Sequence[Rendered], names: Sequence[str], relation: str, split: str, dialect: Dialect
 ) -> str:
     """Key, target and every feature of a split's rows, in the order of the key's hash.
 
-    `names` are the columns' final names, in order (output.py). The order makes two runs give the same rows in the
-    same places, and is a shuffle besides.
+    `names` are the columns' final names, in order. The order of rows makes two runs give the same rows in the same
+    places, and is a shuffle besides.
     """
     name = dialect.name
     outputs = [(output, index) for index, item in enumerate(rendered) for output in item.outputs]
     columns = [f"{name('_key')} AS {name('key')}", f"{name('_target')} AS {name('target')}"]
     for (output, index), column in zip(outputs, names, strict=True):
-        value = _looked_up(output, index, dialect) if rendered[index].lookup else output.sql
+        value = _looked_up(output, index) if rendered[index].lookup else output.sql
         columns.append(f"CAST({value} AS {dialect.float32}) AS {name(column)}")
     joins = [_join(item.lookup, index, dialect) for index, item in enumerate(rendered) if item.lookup is not None]
     return "\n".join(
@@ -34,24 +48,16 @@ def transform_sql(
     )
 
 
-def _looked_up(output: Output, index: int, dialect: Dialect) -> str:
-    return output.sql.replace(LOOKUP_VALUE, f"{dialect.name(f'lookup_{index}')}.encoded")
+def _looked_up(output: Output, index: int) -> str:
+    return output.sql.replace(LOOKUP_VALUE, f"{lookup_table(index)}.encoded")
 
 
 def _join(lookup: Lookup, index: int, dialect: Dialect) -> str:
-    """A left join with the lookup's rows; null meets null, since a missing category is a category."""
-    alias = dialect.name(f"lookup_{index}")
-    values = ", ".join(_row(row, dialect) for row in lookup.rows)
+    """A left join with the lookup's table; null meets null, since a missing category is a category."""
+    table = lookup_table(index)
     fold = "-1"
     if lookup.folds is not None:
         own = f"{dialect.name('_fold')} % {lookup.folds}"
         fold = f"CASE WHEN {dialect.name('_split')} = 'train' THEN {own} ELSE -1 END"
-    return (
-        f"LEFT JOIN (VALUES {values}) AS {alias}(category, fold, encoded) "
-        f"ON {alias}.category IS NOT DISTINCT FROM {lookup.expression} AND {alias}.fold = {fold}"
-    )
-
-
-def _row(row: tuple[str | None, int | None, float], dialect: Dialect) -> str:
-    category, fold, value = row
-    return f"({dialect.text(category)}, {-1 if fold is None else fold}, {dialect.number(value)})"
+    on = f"{table}.category IS NOT DISTINCT FROM {lookup.expression} AND {table}.fold = {fold}"
+    return f"LEFT JOIN {table} ON {on}"

@@ -1,0 +1,110 @@
+"""`python3 -m processing {features,train,evaluate}`: runs one step and tells a failure where the service looks.
+
+This is the only place that reads the environment and the arguments, and that exits. `train` as the only argument is
+the training contract. Exit code 0: done; 1: a bug of ours; 2: a mistake the user can mend; 143: stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from processing.contract import Paths, write_reason
+from processing.errors import ContainerError, Problem, SettingError
+
+STOPPED = 143
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong arguments become our error, so that they reach the exit message."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingError([Problem("arguments", message, self.format_usage().strip())])
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The step and its settings."""
+    parser = _Parser(prog="python3 -m processing", description="The steps of the reference pipeline.")
+    steps = parser.add_subparsers(dest="step", required=True, parser_class=_Parser)
+    features = steps.add_parser("features", help="CSV inputs and a recipe to train, validation and test")
+    features.add_argument("--recipe", type=Path, help="the recipe; else the only *.yaml of the input 'recipe'")
+    features.add_argument("--memory-limit", help="DuckDB's memory, for example 4GB; it spills beyond")
+    features.add_argument("--threads", type=int, help="as many as the container has cores when left out")
+    steps.add_parser("train", help="XGBoost with early stopping")
+    steps.add_parser("evaluate", help="evaluation.json and report.html on the test split")
+    return parser.parse_args(arguments)
+
+
+def run(arguments: Sequence[str], paths: Paths) -> None:
+    """Run the step. Engines are imported here, after the signals are set up (see `stop_promptly`)."""
+    options = parse(arguments)
+    match options.step:
+        case "features":
+            from processing.engine import Limits
+            from processing.features import run_features
+
+            run_features(paths, options.recipe, Limits(options.memory_limit, options.threads))
+        case "train":
+            from processing.train import run_train
+
+            run_train(paths)
+        case "evaluate":
+            from processing.evaluate import run_evaluate
+
+            run_evaluate(paths)
+        case step:
+            raise ValueError(f"unknown step {step}")
+
+
+def stop_promptly(reason_file: Path) -> None:
+    """Exit as soon as SIGTERM or SIGINT arrives, even inside a long call of an engine.
+
+    Python runs signal handlers between its own instructions only, and as process 1 the default action is ignored.
+    So both signals are blocked, in every thread started from here on, and one thread waits for them.
+    """
+    signals = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+
+    def wait() -> None:
+        caught = signal.Signals(signal.sigwait(signals)).name
+        write_reason(reason_file, f"Stopped by {caught} before the step was done.")
+        print(f"stopped by {caught}", file=sys.stderr, flush=True)
+        os._exit(STOPPED)
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
+
+
+def describe(error: Exception) -> str:
+    """An unexpected error in a line: type, message, and the place that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "processing" in Path(frame.filename).parts] or list(frames)
+    place = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno} in {ours[-1].name}" if ours else ""
+    return f"unexpected {type(error).__name__}{place}: {error}\n  fix: this is a bug; the log has the traceback"
+
+
+def main(arguments: Sequence[str], paths: Paths) -> int:
+    """Run a step; leave the reason of a failure; give the exit code."""
+    reason_file = paths.failure if list(arguments) == ["train"] else paths.message
+    stop_promptly(reason_file)
+    try:
+        run(arguments, paths)
+    except ContainerError as error:
+        write_reason(reason_file, str(error))
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return 2
+    except Exception as error:  # noqa: BLE001 - whatever it is, the exit message has to tell it
+        write_reason(reason_file, describe(error))
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], Paths.from_environment(os.environ)))
