@@ -1,4 +1,4 @@
-"""The files of a local folder or file, as a build context or an asset: relative path, content hash.
+"""The files of a local folder or file, as a build context or an asset: relative paths and content hashes.
 
 Takes a folder that nothing may leave and a path in it; gives a `Context`. Caches and version control do not belong to
 it, nor what a `.dockerignore` names.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+
+from pipelines.dockerignore import ignore_rules
 
 _NEVER = {
     ".git",
@@ -25,6 +26,7 @@ _NEVER = {
     ".mypy_cache",
     ".ruff_cache",
 }
+_ALWAYS = {"Dockerfile", ".dockerignore"}  # Docker reads them itself, whatever the rules say
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,14 @@ class Context:
     root: Path
     files: tuple[File, ...]
 
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over relative paths and contents: never over times, modes or the place on this machine."""
+        digest = hashlib.sha256()
+        for file in self.files:
+            digest.update(f"{len(file.path.encode())}:{file.path}:{file.sha256};".encode())
+        return digest.hexdigest()
+
 
 def read_context(folder: Path, relative: str) -> Context:
     """The files at `relative`, a file or folder below `folder`.
@@ -68,46 +78,22 @@ def read_context(folder: Path, relative: str) -> Context:
 
 
 def _walk(root: Path, inside: Path) -> Iterator[File]:
-    ignored = ignore_rules(root / ".dockerignore")
-    for parent, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if name not in _NEVER)
-        for name in names:
+    rules = root / ".dockerignore"
+    ignored = ignore_rules(rules.read_text(encoding="utf-8") if rules.is_file() else "")
+    for parent, folders, names in os.walk(root, onerror=_raise):
+        folders[:] = [name for name in folders if name not in _NEVER]
+        for name in [*names, *folders]:
             source = Path(parent, name)
             path = source.relative_to(root).as_posix()
-            if name in _NEVER or name.endswith(".pyc") or ignored(path) or not source.is_file():
+            if name in _NEVER or name.endswith(".pyc") or (ignored(path) and path not in _ALWAYS):
                 continue
-            if not source.resolve().is_relative_to(inside):
+            if source.is_symlink() and not source.resolve().is_relative_to(inside):
                 raise ValueError(f"the link {path!r} points outside of the folder of pipeline.yaml")
-            yield File(path, source)
+            if source.is_symlink() and source.is_dir():
+                raise ValueError(f"the link {path!r} points to a folder: put the files there, or ignore it")
+            if source.is_file():  # editors leave links to nothing as locks; sockets have no content
+                yield File(path, source)
 
 
-def ignore_rules(file: Path) -> Callable[[str], bool]:
-    """What a `.dockerignore` leaves out: a test for paths below its folder. The last rule that matches decides."""
-    if not file.is_file():
-        return lambda _path: False
-    rules: list[tuple[re.Pattern[str], bool]] = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        rule = line.strip()
-        if rule and not rule.startswith("#"):
-            keep = rule.startswith("!")
-            rules.append((_pattern(rule.removeprefix("!").strip()), not keep))
-
-    def ignored(path: str) -> bool:
-        result = False
-        for pattern, leaves_out in rules:
-            if pattern.fullmatch(path):
-                result = leaves_out
-        return result
-
-    return ignored
-
-
-def _pattern(rule: str) -> re.Pattern[str]:
-    """A `.dockerignore` rule as a pattern over whole paths: it matches the entry and all below it."""
-    parts = PurePosixPath(rule.strip("/")).parts
-    pieces = [r"(?:[^/]+/)*" if part == "**" else _segment(part) + "/" for part in parts]
-    return re.compile("".join(pieces).removesuffix("/") + r"(?:/.*)?" if pieces else r"(?!)")
-
-
-def _segment(part: str) -> str:
-    return "".join({"*": "[^/]*", "?": "[^/]"}.get(char) or re.escape(char) for char in part)
+def _raise(error: OSError) -> None:
+    raise error

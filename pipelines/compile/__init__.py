@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.compile.assets import ImageSource, Upload
-from pipelines.compile.cache import cached
+from pipelines.compile.cache import cache_key, cached
 from pipelines.compile.local_files import LocalFiles, read_local_files
 from pipelines.definition import Definition, parse
 from pipelines.spec import LOCAL, Spec, Target
@@ -36,7 +36,8 @@ def compile_spec(spec: Spec, environment: str = LOCAL, *, cache: Path | None = N
     """
     target = spec.target(environment)
     local_files = read_local_files(spec, target)
-    text = cached(cache, spec, target, local_files, lambda: _compile(spec, target, local_files))
+    key = cache_key(spec, target, local_files) if cache else ""
+    text = cached(cache, key, lambda: _compile(spec, target, local_files))
     return Compiled(parse(text), target, local_files.uploads, local_files.images)
 
 

@@ -7,10 +7,8 @@ URI everywhere.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
+import posixpath
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from pipelines.context import Context, File, read_context
@@ -44,13 +42,9 @@ class Asset:
     is_folder: bool
     context: Context
 
-    @cached_property
-    def hash(self) -> str:
-        return tree_hash((file.path, file.sha256) for file in self.context.files)
-
     def key(self, prefix: str) -> str:
         """The object's key or, of a folder, the key prefix of its objects."""
-        return f"{prefix}/assets/{self.hash[:HASH_LENGTH]}/{self.name}" + ("/" if self.is_folder else "")
+        return f"{prefix}/assets/{self.context.hash[:HASH_LENGTH]}/{self.name}" + ("/" if self.is_folder else "")
 
     def uploads(self, bucket: str, prefix: str) -> tuple[Upload, ...]:
         base = self.key(prefix)
@@ -64,10 +58,10 @@ class ImageSource:
     repository: str
     context: Context
 
-    @cached_property
+    @property
     def tag(self) -> str:
         """Changes with the content of the build context and with nothing else."""
-        return f"src-{tree_hash((file.path, file.sha256) for file in self.context.files)[:TAG_LENGTH]}"
+        return f"src-{self.context.hash[:TAG_LENGTH]}"
 
     def uri(self, account: str, region: str) -> str:
         suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
@@ -77,13 +71,7 @@ class ImageSource:
 def read_asset(folder: Path, relative: str) -> Asset:
     """The file or folder at `relative`. Raises `OSError` or `ValueError` (outside of the folder, or empty)."""
     context = read_context(folder, relative)
-    source = folder / relative
-    return Asset(source.resolve().name, source.is_dir(), context)
-
-
-def tree_hash(files: Iterable[tuple[str, str]]) -> str:
-    """SHA-256 over relative paths and content hashes, in path order."""
-    digest = hashlib.sha256()
-    for path, content in sorted(files):
-        digest.update(f"{len(path.encode())}:{path}:{content};".encode())
-    return digest.hexdigest()
+    # The project's folder itself is called the same wherever it lies.
+    name = posixpath.basename(posixpath.normpath(relative))
+    name = "project" if name in (".", "..") else name
+    return Asset(name, context.root.is_dir(), context)

@@ -5,16 +5,15 @@ Takes a spec and a target; gives their content-addressed URIs and the uploads. R
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from pipelines.compile.assets import ImageSource, Upload, read_asset
 from pipelines.context import Context, read_context
-from pipelines.errors import Problem, SpecError
 from pipelines.spec import Spec, Target
 from pipelines.spec.model import Image, ImageBuild, Input, Processing, Register, Training
-from pipelines.spec.source import ValuePath
+from pipelines.spec.source import Problems, ValuePath
 
 
 @dataclass(frozen=True)
@@ -33,91 +32,79 @@ class LocalFiles:
 def read_local_files(spec: Spec, target: Target) -> LocalFiles:
     """Find and hash every local file of the spec."""
     reader = _Reader(spec, target)
-    uris = {path: reader.asset(path, text) for path, text in _local_inputs(spec, reader)}
-    images = {image: reader.image(path, image) for path, image in _images(spec)}
-    reader.data()
-    if reader.problems:
-        raise SpecError(reader.problems)
-    return LocalFiles(
-        {path: uri for path, uri in uris.items() if uri},
-        {build: image for build, image in images.items() if image},
-        tuple(dict.fromkeys(reader.uploads)),
-    )
+    for path, text in _local_inputs(spec):
+        reader.asset(path, text)
+    for path, image in _images(spec):
+        reader.image(path, image)
+    for key, local in target.data.items():
+        reader.data(key, local)
+    reader.problems.raise_any()
+    return LocalFiles(reader.uris, reader.image_sources, tuple(dict.fromkeys(reader.uploads)))
 
 
 class _Reader:
     def __init__(self, spec: Spec, target: Target) -> None:
-        self.spec = spec
+        self.folder = spec.folder
         self.target = target
-        self.problems: list[Problem] = []
+        self.problems = Problems(spec.source)
+        self.uris: dict[ValuePath, str] = {}
+        self.image_sources: dict[ImageBuild, ImageSource] = {}
         self.uploads: list[Upload] = []
 
-    def refuse(self, path: ValuePath, what: str, fix: str) -> None:
-        self.problems.append(Problem(self.spec.source.where(path), what, fix))
-
-    def asset(self, path: ValuePath, text: str) -> str:
+    @contextlib.contextmanager
+    def refusing(self, path: ValuePath, fix: str) -> Iterator[None]:
+        """Turns what is wrong with files into a problem at `path`."""
         try:
-            asset = read_asset(self.spec.folder, text)
-        except (OSError, ValueError) as error:
-            self.refuse(path, str(error), "correct the path; it is relative to the folder of pipeline.yaml")
-            return ""
-        self.uploads += asset.uploads(self.target.bucket, self.target.prefix)
-        return f"s3://{self.target.bucket}/{asset.key(self.target.prefix)}"
+            yield
+        except OSError as error:
+            self.problems.add(path, f"{error.filename}: {error.strerror}" if error.strerror else str(error), fix)
+        except ValueError as error:
+            self.problems.add(path, str(error), fix)
 
-    def image(self, path: ValuePath, build: ImageBuild) -> ImageSource | None:
-        context = self.context(path, build.build, "name a folder that holds a Dockerfile")
-        if context is None:
-            return None
-        if "Dockerfile" not in {file.path for file in context.files}:
-            self.refuse(path, f"the folder {build.build!r} holds no Dockerfile", "add one, or name another folder")
-            return None
-        return ImageSource(build.repository, context)
+    def asset(self, path: ValuePath, text: str) -> None:
+        bucket, prefix = self.target.bucket, self.target.prefix
+        with self.refusing(path, "correct the path; it is relative to the folder of pipeline.yaml"):
+            asset = read_asset(self.folder, text)
+            self.uris[path] = f"s3://{bucket}/{asset.key(prefix)}"
+            self.uploads += asset.uploads(bucket, prefix)
 
-    def data(self) -> None:
+    def image(self, path: ValuePath, build: ImageBuild) -> None:
+        if build in self.image_sources:
+            return
+        with self.refusing(path, "name a folder that holds a Dockerfile"):
+            context = read_context(self.folder, build.build)
+            if "Dockerfile" not in {file.path for file in context.files}:
+                raise ValueError(f"the folder {build.build!r} holds no Dockerfile")
+            self.image_sources[build] = ImageSource(build.repository, context)
+
+    def data(self, key: str, local: str) -> None:
         """The environment's own objects: plain keys, so their URIs are what the spec says."""
-        for key, local in self.target.data.items():
-            path: ValuePath = ("environments", self.target.name, "data", key)
-            fix = "fetch it (for the demo: make data), or correct the path"
-            context = self.context(path, local, fix)
-            for file in context.files if context else ():
-                object_key = f"{key}{file.path}" if key.endswith("/") else key
-                self.uploads.append(Upload(file, self.target.bucket, object_key))
-
-    def context(self, path: ValuePath, relative: str, fix: str) -> Context | None:
-        try:
-            return read_context(self.spec.folder, relative)
-        except (OSError, ValueError) as error:
-            self.refuse(path, str(error), fix)
-            return None
+        path: ValuePath = ("environments", self.target.name, "data", key)
+        context: Context | None = None
+        with self.refusing(path, "fetch it (for the demo: make data), or correct the path"):
+            context = read_context(self.folder, local)
+        if context is None:
+            return
+        if context.root.is_dir() and not key.endswith("/"):
+            self.problems.add(path, f"{local!r} is a folder, {key!r} a single object", f"write {key}/", key=True)
+        for file in context.files:
+            self.uploads.append(Upload(file, self.target.bucket, key + file.path if key.endswith("/") else key))
 
 
-def _local_inputs(spec: Spec, reader: _Reader) -> Iterator[tuple[ValuePath, str]]:
-    """Inputs that are local files; what is neither one, nor an S3 URI, nor a reference is a problem."""
+def _local_inputs(spec: Spec) -> Iterator[tuple[ValuePath, str]]:
     for name, step in spec.pipeline.steps.items():
         body = step.body
-        if not isinstance(body, Processing | Training):
-            continue
-        for key, value in body.inputs.items():
-            path: ValuePath = ("steps", name, step.kind, "inputs", key)
-            template = value.source if isinstance(value, Input) else value
-            text = template.literal
-            if text is None or text.startswith("s3://"):
-                continue
-            if text.startswith(("./", "../")) and ".." not in PurePosixPath(text).parts[1:]:
-                yield path, text
-            else:
-                fix = f"write ./{text.lstrip('./')} for a local file, s3://… for an S3 URI, or ${{{{ a reference }}}}"
-                reader.refuse(path, f"{text!r} is no S3 URI, local file or reference", fix)
+        if isinstance(body, Processing | Training):
+            for key, value in body.inputs.items():
+                text = (value.source if isinstance(value, Input) else value).literal
+                if text is not None and not text.startswith("s3://"):
+                    yield ("steps", name, step.kind, "inputs", key), text
 
 
 def _images(spec: Spec) -> Iterator[tuple[ValuePath, ImageBuild]]:
+    """Images to build, each once, with the first place that names it."""
     found: list[tuple[ValuePath, Image | None]] = [(("image",), spec.pipeline.image)]
     for name, step in spec.pipeline.steps.items():
-        body = step.body
-        if isinstance(body, Processing | Training | Register):
-            found.append((("steps", name, step.kind, "image"), body.image))
-            if body.image is None and spec.pipeline.image is None:
-                what = f"step {name!r} has no image, nor has the pipeline"
-                fix = "add `image: { build: container, repository: NAME }` at the top, or an image's URI"
-                raise SpecError([Problem(spec.source.where(("steps", name)), what, fix)])
+        if isinstance(step.body, Processing | Training | Register):
+            found.append((("steps", name, step.kind, "image"), step.body.image))
     yield from ((path, image) for path, image in found if isinstance(image, ImageBuild))

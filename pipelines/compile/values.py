@@ -56,8 +56,8 @@ class Scope:
         match reference:
             case Parameter(name):
                 return self.parameters[name]
-            case EnvironmentValue(name):
-                return str(getattr(self.target, name))
+            case EnvironmentValue():
+                return self.target.value(reference)
             case ExecutionValue(variable):
                 return self.sdk.ExecutionVariable(variable)
             case Output(step, output):
