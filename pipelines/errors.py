@@ -70,6 +70,10 @@ class LocalError(PipelinesError):
 
 
 class AwsError(PipelinesError):
-    """AWS, or the local endpoint in its place, refused or could not be reached."""
+    """AWS, or the local endpoint in its place, refused or could not be reached; `code` is AWS's error code."""
 
     exit_code = 3
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "", code: str = "") -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.code = code

@@ -1,0 +1,37 @@
+"""The command line: the only place that prints, reads the process's environment, or exits.
+
+`main(arguments)` gives the exit code: 0 fine; 1 findings, or the execution failed; 2 usage or spec error; 3 AWS refused
+or could not be reached.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from pipelines.errors import PipelinesError
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives its exit code."""
+    from pipelines.cli.arguments import parse_arguments
+
+    given = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    from pipelines.cli.commands import COMMANDS
+    from pipelines.cli.terminal import Terminal
+
+    terminal = Terminal(json=given.json)
+    try:
+        return COMMANDS[given.command](given, terminal)
+    except PipelinesError as error:
+        terminal.problems(error.problems)
+        return error.exit_code
+    except KeyboardInterrupt:
+        terminal.note("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain again when it closes it.
+        sys.stderr.close()
+        return 0

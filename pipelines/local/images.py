@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.compile import ImageSource
 from pipelines.context import Context
 from pipelines.errors import LocalError
+from pipelines.local.home import Home
+from pipelines.local.runner.environment import ensure_environment
 from pipelines.local.runner.image import Image, read_image
 
 
@@ -52,3 +57,18 @@ def find(images: Path, uri: str) -> Image | None:
     """The image that was deployed under a URI, or None."""
     folder = _folder(images, uri)
     return read_image(folder) if folder.is_dir() else None
+
+
+@dataclass(frozen=True)
+class LocalImages:
+    """Images of the local SageMaker, as a deployment sees them."""
+
+    home: Home
+
+    def push(self, image: ImageSource, uri: str, report: Callable[[str], None]) -> None:
+        """Keep the build context, and build the environment of its requirements, so that no step waits for it."""
+        if push(self.home.images, uri, image.context):
+            report(f"image {uri}")
+        known = find(self.home.images, uri)
+        if known:
+            ensure_environment(known.requirements, self.home.environments, report, known.python)

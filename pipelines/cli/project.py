@@ -1,0 +1,94 @@
+"""What commands work on: the pipeline.yaml, its environment, and AWS or the local SageMaker behind it."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.errors import UsageError
+from pipelines.local.home import Home
+from pipelines.spec import Spec, Target, load
+
+if TYPE_CHECKING:
+    from pipelines.aws import Gateway
+    from pipelines.compile import Compiled
+    from pipelines.deploy import Images
+
+
+@dataclass(frozen=True)
+class Project:
+    """A pipeline.yaml and the environment that a command names; parts are made when they are first needed."""
+
+    file: Path
+    environment: str
+
+    @classmethod
+    def of(cls, given: argparse.Namespace) -> Project:
+        file = given.file
+        return cls(file / "pipeline.yaml" if file.is_dir() else file, given.env)
+
+    @property
+    def home(self) -> Home:
+        return Home(self.file.parent.resolve() / ".pipelines")
+
+    @cached_property
+    def spec(self) -> Spec:
+        return load(self.file)
+
+    @cached_property
+    def target(self) -> Target:
+        return self.spec.target(self.environment)
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        from pipelines.compile import compile_spec
+
+        return compile_spec(self.spec, self.environment, cache=self.home.compiled)
+
+    @cached_property
+    def gateway(self) -> Gateway:
+        """AWS, or the local SageMaker, which is started if need be."""
+        from pipelines.aws import Endpoint, Gateway
+
+        if not self.target.is_local:
+            return Gateway(self.target)
+        from pipelines.local.daemon import ensure
+
+        return Gateway(self.target, Endpoint(ensure(self.home, self.target.region).endpoint))
+
+    @property
+    def images(self) -> Images:
+        from pipelines.deploy import EcrImages
+        from pipelines.local.images import LocalImages
+
+        return LocalImages(self.home) if self.target.is_local else EcrImages(self.gateway)
+
+    def readable(self, uri: str) -> str:
+        """An S3 URI or, where objects are plain files, the path of the file or folder."""
+        if not self.target.is_local:
+            return uri
+        path = self.home.objects / uri.removeprefix("s3://")
+        here = Path.cwd()
+        return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+    def command(self, words: str) -> str:
+        """A command of ours as the user would type it for this project and environment."""
+        file = "" if self.file == Path("pipeline.yaml") else f" -f {self.file}"
+        env = "" if self.target.is_local else f" --env {self.environment}"
+        return f"pipelines {words}{file}{env}"
+
+
+def parse_parameters(texts: list[str]) -> dict[str, str]:
+    """`NAME=VALUE` texts as a mapping. Raises `UsageError`."""
+    values: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"{text!r} is not NAME=VALUE", where="-p", fix=f"write -p {name or 'NAME'}=VALUE")
+        if name in values:
+            raise UsageError(f"the parameter {name!r} is given twice", where="-p", fix="leave one of them out")
+        values[name] = value
+    return values
