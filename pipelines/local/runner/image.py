@@ -49,7 +49,7 @@ def read_image(folder: Path) -> Image:
     build = _build(file)
     stage = build.stages[-1]
     return Image(
-        folder=folder,
+        folder=build.context.folder,
         entrypoint=stage.entrypoint,
         cmd=stage.cmd,
         environment=stage.environment,

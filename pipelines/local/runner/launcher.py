@@ -45,7 +45,8 @@ def main() -> NoReturn:
     except OSError as error:
         _say(f"the sandbox cannot be built: {error}")
         sys.exit(125)
-    sys.exit(_supervise(child, started, wakeup, control, order["private"]))
+    # At once: the interpreter's own end would only cost time.
+    os._exit(_supervise(child, started, wakeup, control, order["private"]))
 
 
 def _say(text: str) -> None:

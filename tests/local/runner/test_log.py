@@ -57,12 +57,7 @@ def test_how_the_bytes_arrive_does_not_matter(tmp_path_factory, texts: list[str]
     data = "".join(texts).encode()
     whole = written(folder, data)
     assert written(folder, *[data[at : at + 1] for at in range(len(data))]) == whole
-    assert (
-        whole
-        == (data.decode().split("\n") if not data.endswith(b"\n") else data.decode().split("\n")[:-1])[
-            : None if data else 0
-        ]
-    )
+    assert whole == (data.decode().removesuffix("\n").split("\n") if data else [])
 
 
 def test_the_clock_is_utc_in_milliseconds(tmp_path: Path) -> None:
@@ -74,7 +69,8 @@ def test_the_clock_is_utc_in_milliseconds(tmp_path: Path) -> None:
 
 def test_a_full_disk_does_not_stop_the_job(tmp_path: Path) -> None:
     reader, pipe = os.pipe()
-    thread = threading.Thread(target=pump, args=(reader, LogWriter(Path("/dev/full"))))
+    writer = LogWriter(Path("/dev/full"))
+    thread = threading.Thread(target=pump, args=(reader, writer))
     thread.start()
     os.write(pipe, b"line\n" * 1000)
     os.write(pipe, b"line\n" * 10000)
@@ -82,3 +78,4 @@ def test_a_full_disk_does_not_stop_the_job(tmp_path: Path) -> None:
     thread.join(10)
     assert not thread.is_alive()
     os.close(reader)
+    writer.close()
