@@ -35,7 +35,7 @@ class StepRun:
 
     @property
     def job(self) -> tuple[str, str] | None:
-        """The kind and name of the step's job."""
+        """The kind and name of the step's job; the name in lower case, as ARNs have it."""
         for kind in JOB_KINDS:
             arn = (self.metadata.get(kind) or {}).get("Arn")
             if arn:
@@ -154,7 +154,8 @@ def log_lines(gateway: Gateway, step: StepRun, tokens: dict[str, str] | None = N
     """A step's log, all hosts. `tokens` remembers where each stream was read to, so that a later call goes on there."""
     if step.job is None:
         return
-    kind, name = step.job
+    kind, lower_name = step.job
+    name = gateway.job(kind, lower_name)[f"{kind}Name"]
     group = JOB_KINDS[kind]
     tokens = {} if tokens is None else tokens
     for stream in gateway.log_streams(group, f"{name}/"):

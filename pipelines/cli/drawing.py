@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from pipelines.executions import Execution, Report, StepRun
 if TYPE_CHECKING:
     from rich.table import Table
 
+_BASELINE = "_best_constant_classifier"  # what always answering the same would give: in the JSON, not in the table
 _COLOURS = {"Succeeded": "green", "Failed": "red", "Stopped": "yellow", "Stopping": "yellow", "Executing": "cyan"}
 
 
@@ -113,13 +114,19 @@ def show_end(terminal: Terminal, project: Project, execution: Execution, report:
 
 def _sections(project: Project, execution: Execution, report: Report) -> Iterator[tuple[str, list[str]]]:
     for step, values in report.metrics.items():
-        yield f"metrics of {step}", [f"{name:32} {value:.4f}" for name, value in values.items()]
+        own = {name: f"{value:.4f}" for name, value in values.items() if not name.endswith(_BASELINE)}
+        yield f"metrics of {step}", _columns(own)
     yield "gate", list(report.gates)
     yield "model package", list(report.packages)
-    yield "outputs", [f"{name:32} {project.readable(uri)}" for name, uri in report.outputs.items()]
+    yield "outputs", _columns({name: project.readable(uri) for name, uri in report.outputs.items()})
     yield "report", [project.readable(uri) for uri in report.pages]
     reason = f": {execution.reason}" if execution.reason else ""
     yield "execution", [f"{execution.status}{reason}", execution.arn]
+
+
+def _columns(values: Mapping[str, str]) -> list[str]:
+    width = max(map(len, values), default=0)
+    return [f"{name:{width}}  {value}" for name, value in values.items()]
 
 
 def as_json(project: Project, execution: Execution, report: Report | None) -> dict[str, Any]:

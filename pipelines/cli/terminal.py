@@ -25,7 +25,11 @@ class Terminal:
         if error not in self._consoles:
             from rich.console import Console
 
-            self._consoles[error] = Console(stderr=error, highlight=False, soft_wrap=True)
+            console = Console(stderr=error, highlight=False)
+            # A pipe has no width: nothing is cut or wrapped there.
+            self._consoles[error] = (
+                console if console.is_terminal else Console(stderr=error, highlight=False, width=400)
+            )
         return self._consoles[error]
 
     def result(self, text: str) -> None:

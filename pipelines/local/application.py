@@ -57,7 +57,7 @@ def build(home: Home, region: str, now: Callable[[], datetime], report: Callable
     store.clear_staging()
 
     def record(kind: str, name: str, body: Json) -> None:
-        database.put(kind, name, body, created=float(body["CreationTime"]))
+        database.put(kind, name.lower(), body, created=float(body["CreationTime"]))
 
     runner = ProcessRunner(home.environments, report)
     jobs = Jobs(Host(home, store, runner, region, ACCOUNT, now, record), database)
@@ -79,6 +79,10 @@ class Registry:
     """RegisterModel steps → model packages in moto's registry."""
 
     moto: Moto
+
+    def prepare(self) -> None:
+        """Make ready for a registration that will come."""
+        self.moto.prepare()
 
     def __call__(self, request: Json) -> Json:
         """Register a model package, with its group if that is not there; gives its Describe response."""

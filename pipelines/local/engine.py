@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from pipelines.definition import Definition
 from pipelines.local.database import Database
@@ -66,6 +66,16 @@ class StartRequest:
         return f"{self.pipeline_arn}/execution/{self.execution_id}"
 
 
+class Registry(Protocol):
+    """Where RegisterModel steps put model packages."""
+
+    def prepare(self) -> None:
+        """Make ready for a registration that will come."""
+
+    def __call__(self, request: Json) -> Json:
+        """Register a model package; gives its Describe response."""
+
+
 class Engine:
     """All executions of the local SageMaker. `register` puts a model package into the registry and gives its record."""
 
@@ -74,7 +84,7 @@ class Engine:
         database: Database,
         store: ObjectStore,
         jobs: Jobs,
-        register: Callable[[Json], Json],
+        register: Registry,
         now: Callable[[], datetime],
     ) -> None:
         self.database = database
@@ -101,6 +111,8 @@ class Engine:
         execution = Execution(self, flow, context, request)
         with self._lock:
             self._live[request.arn] = execution
+        if any(step.type == "RegisterModel" for step in request.definition.all_steps()):
+            self.register.prepare()
         execution.post(ExecutionStarted(context.start_time))
         return request.arn
 

@@ -40,6 +40,10 @@ class Moto:
         """Serve one request."""
         return self._loaded()(environ, start_response)
 
+    def prepare(self) -> None:
+        """Load moto in the background: the first request that needs it does not wait for its import."""
+        threading.Thread(target=self._loaded, daemon=True).start()
+
     def sagemaker(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Call a SageMaker operation of moto's. Raises `MotoError`."""
         with self._lock:

@@ -33,7 +33,7 @@ class Jobs:
         with self._lock:
             if self.describe(kind, name) is not None:
                 raise JobExistsError(name)
-            self._live[name] = job = KINDS[kind](self._host, name, request)
+            self._live[name.lower()] = job = KINDS[kind](self._host, name, request)
         return job
 
     def run(self, job: Job) -> Json:
@@ -42,19 +42,19 @@ class Jobs:
             return job.run()
         finally:
             with self._lock:
-                self._live.pop(job.name, None)
+                self._live.pop(job.name.lower(), None)
 
     def stop(self, name: str) -> bool:
         """Ask a running job to stop; False when none of that name runs."""
         with self._lock:
-            job = self._live.get(name)
+            job = self._live.get(name.lower())
         if job:
             job.stop()
         return job is not None
 
     def describe(self, kind: str, name: str) -> Json | None:
-        """The Describe response of a job, running or ended, or None."""
-        return self._database.get(KINDS[kind].kind, name)
+        """The Describe response of a job, running or ended, or None. ARNs are lower-case, so case does not count."""
+        return self._database.get(KINDS[kind].kind, name.lower())
 
     def list(self, kind: str) -> list[Json]:
         """The Describe responses of all jobs of a kind, newest first."""
@@ -67,4 +67,4 @@ class Jobs:
                 if record[f"{kind.prefix}JobStatus"] not in _ENDED:
                     record[f"{kind.prefix}JobStatus"] = FAILED
                     record["FailureReason"] = "InternalServerError: interrupted: the local SageMaker was ended"
-                    self._database.put(kind.kind, record[f"{kind.prefix}JobName"], record)
+                    self._database.put(kind.kind, record[f"{kind.prefix}JobName"].lower(), record)
