@@ -1,7 +1,7 @@
 """The only door to the SageMaker SDK: the names that compilation uses of it, and a session that calls nobody.
 
-`load(region, bucket)` imports the SDK (seconds: so only when a definition has to be compiled) and gives a `Sdk`.
-What the import would do beyond that is prevented here: see docs/decisions/0001-one-door-to-the-sdk.md.
+`loaded(region, bucket)` imports the SDK (seconds: so only when a definition has to be compiled) and gives a `Sdk`.
+What the SDK would do beyond building steps is prevented here: see docs/decisions/0001-one-door-to-the-sdk.md.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 VALUES = {
-    # The SDK makes clients when it is imported and when a session is made; they are never called.
+    # The SDK makes clients when it is imported; they are never called.
     "AWS_ACCESS_KEY_ID": "compile",
     "AWS_SECRET_ACCESS_KEY": "compile",
     "AWS_EC2_METADATA_DISABLED": "true",
@@ -46,16 +46,26 @@ class Sdk:
 @contextlib.contextmanager
 def loaded(region: str, bucket: str) -> Iterator[Sdk]:
     """The SDK, with the process's environment, logging and warnings as it needs them; all are put back afterwards."""
-    handlers, level, disabled = logging.root.handlers[:], logging.root.level, logging.root.manager.disable
-    with _environment({**VALUES, "AWS_DEFAULT_REGION": region, "AWS_REGION": region}), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
-        try:
-            yield _load(region, bucket)
-        finally:
-            logging.disable(disabled)
-            logging.root.handlers[:] = handlers
-            logging.root.setLevel(level)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_environment({**VALUES, "AWS_DEFAULT_REGION": region, "AWS_REGION": region}))
+        stack.enter_context(_quiet())
+        yield _load(region, bucket, stack)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No warnings; no log below error, and none of the handlers that the import adds."""
+    root, disabled = logging.root, logging.root.manager.disable
+    handlers, level = root.handlers[:], root.level
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 @contextlib.contextmanager
@@ -71,9 +81,45 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _load(region: str, bucket: str) -> Sdk:
-    import boto3
-    from sagemaker.core import processing, shapes
+@contextlib.contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+class Offline:
+    """Stands for a boto3 session where the SDK insists on one: knows its region and can call nobody."""
+
+    def __init__(self, region: str) -> None:
+        self.region_name = region
+
+    def client(self, service: str, **_options: Any) -> Any:
+        return _OfflineClient(service)
+
+    resource = client
+
+
+class _OfflineClient:
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def __getattr__(self, operation: str) -> Any:
+        raise RuntimeError(f"compilation must not call {self._service}.{operation}")
+
+
+class _NoLocalClient:
+    """The SDK makes a local session for each processing step, to read the name of this method: 0.15 s each."""
+
+    def create_processing_job(self) -> None:
+        raise NotImplementedError
+
+
+def _load(region: str, bucket: str, stack: contextlib.ExitStack) -> Sdk:
+    from sagemaker.core import _studio, processing, shapes
     from sagemaker.core.model_registry import create_model_package_from_containers
     from sagemaker.core.network import NetworkConfig
     from sagemaker.core.telemetry import telemetry_logging
@@ -91,8 +137,11 @@ def _load(region: str, bucket: str) -> Sdk:
     from sagemaker.train import ModelTrainer, configs
 
     # Telemetry would send account ids and error texts; the SDK's own way to opt out makes every look-up slow.
-    telemetry_logging._send_telemetry_request = lambda *_args, **_kwargs: None
-    session = PipelineSession(boto_session=boto3.Session(region_name=region), default_bucket=bucket)
+    stack.enter_context(_replaced(telemetry_logging, "_send_telemetry_request", _nothing))
+    # A .sagemaker-code-config in a folder above the current one would add tags to every job.
+    stack.enter_context(_replaced(_studio, "_find_config", _nothing))
+    stack.enter_context(_replaced(steps, "LocalSagemakerClient", _NoLocalClient))
+    session = PipelineSession(boto_session=Offline(region), default_bucket=bucket)
     modules = [shapes, processing, conditions, execution_variables, functions, parameters, properties, configs]
     modules += [condition_step, fail_step, model_step, parallelism_config, pipeline, retry, steps]
     names: dict[str, Any] = {}
@@ -104,3 +153,7 @@ def _load(region: str, bucket: str) -> Sdk:
         create_model_package_from_containers=create_model_package_from_containers,
     )
     return Sdk(session, names)
+
+
+def _nothing(*_arguments: Any, **_options: Any) -> None:
+    return None

@@ -120,7 +120,7 @@ class Scope:
                     value=self._operand(operand), in_values=[self._operand(value) for value in values]
                 )
             case Not(inner):
-                return self.sdk.ConditionNot(condition=self._condition(inner))
+                return self.sdk.ConditionNot(expression=self._condition(inner))
             case AnyOf(conditions):
                 return self.sdk.ConditionOr(conditions=[self._condition(part) for part in conditions])
             case AllOf(conditions):
