@@ -250,6 +250,14 @@ def test_deleting_many_answers_for_each(s3: Served) -> None:
     assert listed(s3)[0] == ["keep"]
 
 
+def test_deleting_a_version_deletes_nothing(s3: Served) -> None:
+    s3.put("a")
+    answer = s3.s3.delete_objects(Bucket="data", Delete={"Objects": [{"Key": "a", "VersionId": "v1"}]})
+    assert answer["Errors"][0]["Code"] == "NoSuchVersion"
+    assert "leave the version out" in answer["Errors"][0]["Message"]
+    assert s3.get("a") == b"x"
+
+
 def test_a_bucket_with_objects_is_not_deleted(s3: Served) -> None:
     s3.put("a")
     status, code, message = refusal(lambda: s3.s3.delete_bucket(Bucket="data"))

@@ -72,8 +72,8 @@ class Body:
         self._sums = {name: _SUMS[name]() for name in {*self._expected, *self._trailing}}
         self._length = _number(headers, "x-amz-decoded-content-length")
         self._read_bytes = 0
-        wire = io.BufferedReader(_Wire(request, self._where), _PIECE)
-        self._chunks = _Chunks(wire, self._where) if _is_framed(request) else None
+        wire = _Wire(request, self._where)
+        self._chunks = _Chunks(io.BufferedReader(wire, _PIECE), self._where) if _is_framed(request) else None
         self._source: _Readable = self._chunks or wire
 
     def read(self, size: int = _PIECE, /) -> bytes:
@@ -121,17 +121,21 @@ class _Wire(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        view = memoryview(buffer)
-        wanted = len(view) if self._left is None else min(len(view), self._left)
+    def read(self, size: int = _PIECE, /) -> bytes:
+        wanted = size if self._left is None else min(size, self._left)
         try:
-            data = self._input.read(wanted) if wanted else b""
+            data: bytes = self._input.read(wanted) if wanted else b""
         except OSError as error:
             raise incomplete(self._where, "the connection broke") from error
         if self._left is not None:
             if wanted and not data:
                 raise incomplete(self._where, f"the body ended {self._left} bytes early")
             self._left -= len(data)
+        return data
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer)
+        data = self.read(len(view))
         view[: len(data)] = data
         return len(data)
 

@@ -48,7 +48,7 @@ def kept_headers(request: Request) -> Headers:
 
 def get_object(store: ObjectStore, request: Request) -> Response:
     """The bytes, streamed. Never with a checksum: what a range would need is not what a whole object has."""
-    _refuse_versions(request)
+    _refuse_version(request.query.get("versionId", "null"), request.where)
     stored, kept, file = store.open(request.bucket, request.key)
     try:
         check_read(request.headers, stored, request.where)
@@ -112,11 +112,10 @@ def _range(request: Request, size: int) -> tuple[int, int] | None:
     return start, end - start
 
 
-def _refuse_versions(request: Request) -> None:
-    version = request.query.get("versionId", "null")
+def _refuse_version(version: str, where: str) -> None:
     if version != "null":
         what, fix = f"there is no version {version[:100]}: files have none", "leave the version out"
-        raise StoreError("NoSuchVersion", what, where=request.where, fix=fix)
+        raise StoreError("NoSuchVersion", what, where=where, fix=fix)
 
 
 def _refuse_parts(request: Request) -> None:
@@ -126,7 +125,7 @@ def _refuse_parts(request: Request) -> None:
 
 
 def delete_object(store: ObjectStore, request: Request) -> Response:
-    _refuse_versions(request)
+    _refuse_version(request.query.get("versionId", "null"), request.where)
     store.delete(request.bucket, request.key, allow_write(request))
     return empty(204)
 
@@ -140,8 +139,9 @@ def delete_objects(store: ObjectStore, request: Request) -> Response:
         raise StoreError("MalformedXML", "Delete takes 1 to 1000 objects", where=request.where, fix="divide the list")
     quiet = root.findtext("Quiet", "").lower() == "true"
     nodes: list[Node] = []
-    for key in [text_of(entry, "Key") for entry in entries]:
+    for key, version in [(text_of(entry, "Key"), entry.findtext("VersionId") or "null") for entry in entries]:
         try:
+            _refuse_version(version, f"s3://{request.bucket}/{key}")
             store.delete(request.bucket, key)
         except StoreError as error:
             nodes.append(("Error", [("Key", key), ("Code", error.code), ("Message", printable(error.message))]))
@@ -162,9 +162,8 @@ def copy_object(store: ObjectStore, request: Request) -> Response:
         check_copy_source(request.headers, stored, f"s3://{bucket}/{key}")
         if stored.size > MAX_COPY:
             fix = "copy it in parts: UploadPartCopy, as the copy() of boto3 does"
-            raise StoreError(
-                "InvalidRequest", f"the source has more than {MAX_COPY} bytes", where=request.where, fix=fix
-            )
+            what = f"the source has more than {MAX_COPY} bytes"
+            raise StoreError("InvalidRequest", what, where=request.where, fix=fix)
         with store.disk(request.where), temporary.open("xb", buffering=0) as target:
             for _ in copy_range(file, cast(BinaryIO, target), 0, stored.size):
                 pass
