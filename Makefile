@@ -1,5 +1,5 @@
 # Two commands do it all: `make run` (the reference pipeline, on real data) and `make test`. Both set themselves up.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
