@@ -142,7 +142,8 @@ class Fields:
         if node is None:
             return tuple(default or ())
         items = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        if not items or not all(isinstance(item, yaml.ScalarNode) for item in items):
+        allowed = bool(items) or default is not None
+        if not allowed or not all(isinstance(item, yaml.ScalarNode) for item in items):
             self.refuse(key, f"'{key}' is a text or a list of texts", f"write '{key}: [one, two]'")
             return tuple(default or ())
         return tuple(str(item.value) for item in items)

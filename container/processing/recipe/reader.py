@@ -107,7 +107,12 @@ def _columns(source: str, fields: Fields) -> tuple[dict[str, Column], dict[str, 
     if inner is None:
         return {}, {}
     kinds = [kind.value for kind in ColumnType]
-    columns = {name: Column(source, name, ColumnType(inner.choice(name, kinds))) for name in inner.keys}
+    columns = {}
+    for name in inner.keys:
+        before = len(inner.problems)
+        kind = ColumnType(inner.choice(name, kinds))
+        # A column whose type is wrong is one mistake; it must not become another wherever it is used.
+        columns[name] = Column(source, name, kind) if len(inner.problems) == before else UNKNOWN
     return columns, {name: inner.place_of(name) for name in inner.keys}
 
 

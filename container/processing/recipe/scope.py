@@ -22,7 +22,9 @@ class Scope:
     def names(self) -> list[str]:
         """Every way to name a column."""
         short = {name for columns in self._columns.values() for name in columns}
-        return sorted(short | {str(column) for columns in self._columns.values() for column in columns.values()})
+        return sorted(
+            short | {str(column) for columns in self._columns.values() for column in columns.values() if column.name}
+        )
 
     def find(self, name: str) -> list[Column]:
         source, _, rest = name.partition(".")
