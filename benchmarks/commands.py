@@ -20,7 +20,11 @@ from pathlib import Path
 FLOOR = "import sagemaker"
 PIPELINES = [sys.executable, "-m", "pipelines"]
 COMMANDS = {
-    FLOOR: [sys.executable, "-c", "import sagemaker.mlops.workflow.pipeline, sagemaker.core.processing, sagemaker.train"],
+    FLOOR: [
+        sys.executable,
+        "-c",
+        "import sagemaker.mlops.workflow.pipeline, sagemaker.core.processing, sagemaker.train",
+    ],
     "python -c pass": [sys.executable, "-c", "pass"],
     "pipelines --help": [*PIPELINES, "--help"],
     "pipelines validate (compiled before)": [*PIPELINES, "validate"],
