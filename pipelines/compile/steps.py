@@ -12,8 +12,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from pipelines.compile.values import Scope
-from pipelines.spec.expressions import Template, parse_template
+from pipelines.spec.expressions import Template
 from pipelines.spec.model import (
+    BUILT_IN,
     ConditionStep,
     Defaults,
     Duration,
@@ -31,16 +32,6 @@ from pipelines.spec.source import ValuePath
 
 _INPUT = "/opt/ml/processing/input"
 _OUTPUT = "/opt/ml/processing/output"
-_INSTANCE = parse_template("ml.m5.xlarge")
-_BUILT_IN = JobDefaults(
-    instance_type=_INSTANCE,
-    instance_count=1,
-    volume_gb=30,
-    max_runtime=Duration(86400, "1d"),
-    cache=False,
-    retry="none",
-    network_isolation=False,
-)
 _PAUSE = Duration(30, "30s")
 _DEFAULT_RETRIES = (
     Retry(on=("Step.SERVICE_FAULT", "Step.THROTTLING"), attempts=5, interval=_PAUSE),
@@ -77,14 +68,14 @@ class Builder:
 
     def _processing(self, name: str, body: Processing, common: dict[str, Any]) -> Any:
         sdk, scope = self.scope.sdk, self.scope
-        job = with_defaults(body, self.defaults.processing, _BUILT_IN)
+        job = with_defaults(body, self.defaults.processing, BUILT_IN)
         processor = sdk.Processor(
             role=scope.target.role,
             image_uri=self.image(body.image),
             entrypoint=[scope.text(item) for item in body.entrypoint] or None,
-            instance_type=scope.text(job.instance_type or _INSTANCE),
-            instance_count=scope.number(job.instance_count or 1),
-            volume_size_in_gb=scope.number(job.volume_gb or 1),
+            instance_type=scope.text(job.instance_type),
+            instance_count=scope.number(job.instance_count),
+            volume_size_in_gb=scope.number(job.volume_gb),
             max_runtime_in_seconds=_seconds(job.max_runtime),
             env=self._environment(job) or None,
             network_config=sdk.NetworkConfig(enable_network_isolation=True) if job.network_isolation else None,
@@ -100,14 +91,14 @@ class Builder:
 
     def _training(self, name: str, body: Training, common: dict[str, Any]) -> Any:
         sdk, scope = self.scope.sdk, self.scope
-        job = with_defaults(body, self.defaults.training, self.defaults.processing, _BUILT_IN)
+        job = with_defaults(body, self.defaults.training, self.defaults.processing, BUILT_IN)
         trainer = sdk.ModelTrainer(
             role=scope.target.role,
             training_image=self.image(body.image),
             compute=sdk.Compute(
-                instance_type=scope.text(job.instance_type or _INSTANCE),
-                instance_count=scope.number(job.instance_count or 1),
-                volume_size_in_gb=scope.number(job.volume_gb or 1),
+                instance_type=scope.text(job.instance_type),
+                instance_count=scope.number(job.instance_count),
+                volume_size_in_gb=scope.number(job.volume_gb),
             ),
             stopping_condition=sdk.StoppingCondition(max_runtime_in_seconds=_seconds(job.max_runtime)),
             networking=sdk.Networking(enable_network_isolation=True) if job.network_isolation else None,
@@ -143,7 +134,6 @@ class Builder:
             model_package_group_name=body.group,
             model_metrics=metrics,
             approval_status=body.approval,
-            description=body.description or None,
         )
         arguments, sdk.session.context = sdk.session.context, None
         return sdk.ModelStep(step_args=arguments, **common)

@@ -79,8 +79,10 @@ class Scope:
         assert isinstance(body, Processing)  # noqa: S101 -- validated by spec/meaning.py
         return body.reports[report]
 
-    def text(self, value: Scalar) -> Any:
-        """For a field that takes text: a text, or a variable that yields text."""
+    def text(self, value: Scalar | None) -> Any:
+        """For a field that takes text: a text, or a variable that yields text; None as it is."""
+        if value is None:
+            return None
         if isinstance(value, bool):
             return str(value).lower()
         if not isinstance(value, Template):
@@ -97,8 +99,8 @@ class Scope:
             return bool(self.parameters[reference.name].parameter_type.value != "String")
         return isinstance(reference, Report) and bool(reference.path)
 
-    def number(self, value: Template | int) -> Any:
-        """For a field that takes a whole number: the number, or an Integer parameter."""
+    def number(self, value: Template | int | None) -> Any:
+        """For a field that takes a whole number: the number, or an Integer parameter; None as it is."""
         if not isinstance(value, Template):
             return value
         only = value.only

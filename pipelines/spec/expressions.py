@@ -28,8 +28,15 @@ ENVIRONMENT_VALUES = ("name", "account", "region", "role", "bucket", "prefix")
 
 _OPEN, _CLOSE = "${{", "}}"
 _NAME = r"[A-Za-z0-9_-]+"
-_REFERENCE = re.compile(rf"{_NAME}(\.{_NAME}|\[[0-9]+\]|\['[^']*'\])*")
+_PART = rf"(?:\.{_NAME}|\[[0-9]+\]|\['[^']*'\])"
+_REFERENCE = re.compile(rf"{_NAME}{_PART}*")
 _SEGMENT = re.compile(rf"\.?({_NAME})|\[([0-9]+)\]|\['([^']*)'\]")
+# What `parse_template` accepts, as one regular expression for the JSON Schema.
+REFERENCE_PATTERN = (
+    rf"(?:parameters{_PART}|env\.(?:{'|'.join(ENVIRONMENT_VALUES)})|execution\.(?:{'|'.join(EXECUTION_VARIABLES)})"
+    rf"|steps{_PART}\.(?:outputs{_PART}|model|reports{_PART}+))"
+)
+TEMPLATE_PATTERN = rf"(?:(?!\$\{{\{{)[\s\S]|\$\{{\{{\s*{REFERENCE_PATTERN}\s*\}}\}})*"
 _TOKEN = re.compile(
     r"\s*(?:(?P<reference>\$\{\{.*?\}\})|(?P<number>-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)"
     r"|'(?P<single>[^']*)'|\"(?P<double>[^\"]*)\"|(?P<operator>==|!=|>=|<=|>|<|\(|\)|\[|\]|,)|(?P<word>[A-Za-z_]+))",

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pipelines.spec.expressions import Condition, Template
-from pipelines.spec.model import Duration
+from pipelines.spec.model import Between, Duration
 
 _WORDS = {
     str: "text",
@@ -98,6 +98,17 @@ def _describe(option: Any) -> str:
     if get_origin(kind) is Mapping or is_record(kind):
         return "a mapping"
     return _WORDS[kind]
+
+
+def range_words(limit: Between, *, is_time: bool = False) -> str:
+    """A limit in words: `1 to 100`, `1s to 12h`."""
+    return " to ".join(_time(end) if is_time else f"{end:,g}" for end in (limit.low, limit.high))
+
+
+def _time(seconds: float) -> str:
+    units = {"d": 86400, "h": 3600, "m": 60}
+    unit, size = next(((unit, size) for unit, size in units.items() if seconds % size == 0), ("s", 1))
+    return f"{seconds // size:g}{unit}"
 
 
 def found(value: Any) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
-from pipelines.spec.expressions import Condition, Template
+from pipelines.spec.expressions import Condition, Template, parse_template
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,7 @@ class Parameter:
     default: Annotated[
         Scalar | None, Doc("Used when a start gives no value. Without it every start must give one.")
     ] = None
-    enum: Annotated[
-        tuple[str, ...], Between(1, 16), Doc("The values allowed (String parameters only; at most 16).")
-    ] = ()
+    enum: Annotated[tuple[str, ...], Between(1, 16), Doc("The values allowed (String parameters only).")] = ()
     description: Annotated[str, Doc("What the parameter is for.")] = ""
 
 
@@ -148,6 +146,17 @@ class JobDefaults:
     network_isolation: Annotated[bool | None, Doc("No network in the container, S3 transfers apart.")] = None
 
 
+BUILT_IN = JobDefaults(
+    instance_type=parse_template("ml.m5.xlarge"),
+    instance_count=1,
+    volume_gb=30,
+    max_runtime=Duration(86400, "1d"),
+    cache=False,
+    retry="none",
+    network_isolation=False,
+)  # what a job has that neither it nor the defaults of its kind say
+
+
 @dataclass(frozen=True)
 class Input:
     """An input with more to say than where it comes from."""
@@ -192,11 +201,11 @@ class Processing(JobDefaults):
     arguments: Annotated[
         tuple[Scalar, ...], Between(1, 100), Doc("Further arguments, each at most 256 characters.")
     ] = ()
-    inputs: Annotated[Inputs, Between(0, 10), Doc("Inputs by name (at most 10).")] = field(default_factory=dict)
+    inputs: Annotated[Inputs, Between(0, 10), Doc("Inputs by name.")] = field(default_factory=dict)
     outputs: Annotated[
         tuple[Annotated[str, KEY_NAME], ...] | Mapping[Annotated[str, KEY_NAME], Output],
         Between(0, 10),
-        Doc("Outputs: a list of names, or a map when one needs more (at most 10)."),
+        Doc("Outputs: a list of names, or a map when one needs more."),
     ] = ()
     reports: Annotated[
         Mapping[Annotated[str, STEP_NAME], str],
@@ -209,7 +218,7 @@ class Training(JobDefaults):
     """A SageMaker Training job on an image of your own."""
 
     image: Annotated[Image | None, NOT_EMPTY, Doc("The image; the pipeline's if left out.")] = None
-    inputs: Annotated[Inputs, Between(0, 20), Doc("Channels by name (at most 20).")] = field(default_factory=dict)
+    inputs: Annotated[Inputs, Between(0, 20), Doc("Channels by name.")] = field(default_factory=dict)
     hyperparameters: Annotated[
         Mapping[Annotated[str, NOT_EMPTY], Scalar], Between(0, 100), Doc("Given to the program as texts.")
     ] = field(default_factory=dict)
@@ -239,7 +248,6 @@ class Register:
     )
     content_types: Annotated[tuple[str, ...], Between(1, 50), Doc("What the model accepts.")] = ("text/csv",)
     response_types: Annotated[tuple[str, ...], Between(1, 50), Doc("What the model answers with.")] = ("text/csv",)
-    description: Annotated[str, Doc("Of the model package.")] = ""
 
 
 @dataclass(frozen=True)

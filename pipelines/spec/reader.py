@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pipelines.nearest import suggestion
 from pipelines.spec.expressions import Condition, ExpressionError, Template, parse_condition, parse_template
-from pipelines.spec.kinds import accepts, describe, found, is_record, keys, options, unwrap
+from pipelines.spec.kinds import accepts, describe, found, is_record, keys, options, range_words, unwrap
 from pipelines.spec.model import Between, Duration, Pattern
 from pipelines.spec.source import Problems, Source, ValuePath
 
@@ -124,7 +124,7 @@ class _Reader:
             if isinstance(limit, Pattern) and isinstance(text, str) and not re.fullmatch(limit.regex, text):
                 return self.refuse(path, f"{text!r} is not allowed here", f"use {limit.what}")
             if isinstance(limit, Between) and (what := _outside(limit, text)):
-                return self.refuse(path, what, f"keep it between {limit.low:g} and {limit.high:g}")
+                return self.refuse(path, what, f"keep it in {range_words(limit, is_time=isinstance(value, Duration))}")
         return value
 
 
@@ -136,7 +136,7 @@ def _outside(limit: Between, value: Any) -> str:
         case int() | float():
             size, words = value, f"{value} is out of range"
         case Duration():
-            size, words = value.seconds, f"{value.text} is {value.seconds} seconds"
+            size, words = value.seconds, f"{value.text} is out of range"
         case str():
             size, words = len(value), f"{len(value)} characters"
         case tuple() | dict():
