@@ -235,7 +235,7 @@ BAD_INPUT = [
     (orders("9001,2024-01-01,Bonn,a"), "orders.csv:802: column 'weight': Expected Number of Columns: 7 Found: 4"),
     (
         orders("2.7,2024-01-01,Bonn,a,1,3,1"),
-        "orders.csv:802: column 'id': '2.7' is not a whole number in plain digits\n  fix: mend the file; or declare 'id",
+        "orders.csv:802: column 'id': '2.7' is not a whole number in plain digits\n  fix: mend the file; or",
     ),
     (orders("007,2024-01-01,Bonn,a,1,3,1"), "orders.csv:802: column 'id': '007' is not a whole number"),
     (
