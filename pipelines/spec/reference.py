@@ -111,7 +111,7 @@ def _default(field: Field[Any], model: Any) -> str:
     if field.default is MISSING and field.default_factory is MISSING:
         return "**required**"
     default = plain_default(field)
-    if default is None and issubclass(model, JobDefaults):
+    if default is None and model is JobDefaults:
         default = getattr(BUILT_IN, field.name)
         default = default.literal if isinstance(default, Template) else default
     match default:
