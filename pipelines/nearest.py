@@ -15,10 +15,12 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return by_lower[found[0]] if found else None
 
 
-def suggestion(name: str, known: Iterable[str], *, what: str = "one of") -> str:
-    """A mend for an unknown name: the nearest known one, or all of them."""
+def suggestion(name: str, known: Iterable[str], *, what: str = "one of", otherwise: str = "") -> str:
+    """A mend for an unknown name: the nearest known one, or all of them; `otherwise` is the other way to mend it."""
     names = list(known)
     close = nearest(name, names)
     if close:
-        return f"did you mean {close!r}?"
-    return f"use {what}: {', '.join(names)}" if names else "there are none: remove it"
+        return f"did you mean {close!r}?" + (f" Or {otherwise}" if otherwise else "")
+    if names:
+        return f"use {what}: {', '.join(names)}" + (f"; or {otherwise}" if otherwise else "")
+    return otherwise or "there are none: remove it"

@@ -299,7 +299,7 @@ class _ConditionParser:
             self.take()
             return Not(In(left, self.values()))
         if kind != "operator" or text not in ("==", "!=", ">", ">=", "<", "<="):
-            raise ExpressionError(f"{text!r} is not a comparison", "use one of == != > >= < <= in")
+            raise ExpressionError(f"{text!r} is not a comparison", "use one of == != > >= < <= in, not in")
         right = self.operand()
         if text == "!=":
             return Not(Comparison("==", left, right))
@@ -330,6 +330,8 @@ class _ConditionParser:
         )
 
     def expect(self, text: str) -> None:
+        if self.token is None:
+            raise ExpressionError(f"a {text!r} is missing at the end", f"add {text!r}")
         kind, found = self.take()
         if (kind, found) != ("operator", text):
             raise ExpressionError(f"expected {text!r}, found {found!r}", f"put a {text!r} there")

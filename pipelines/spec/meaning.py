@@ -114,8 +114,8 @@ class _Checker:
     def reference(self, path: ValuePath, reference: Reference) -> None:
         match reference:
             case Parameter(name) if name not in self.pipeline.parameters:
-                fix = suggestion(name, self.pipeline.parameters)
-                self.refuse(path, f"there is no parameter {name!r}", f"{fix} Or declare it under `parameters:`")
+                fix = suggestion(name, self.pipeline.parameters, otherwise="declare it under `parameters:`")
+                self.refuse(path, f"there is no parameter {name!r}", fix)
             case Output(step, output):
                 self.part(path, step, "output", output)
             case Report(step, report, _):
@@ -135,8 +135,8 @@ class _Checker:
         elif isinstance(wanted, Processing):
             known: Iterable[str] = wanted.outputs if part == "output" else wanted.reports
             if name not in known:
-                fix = suggestion(name, known)
-                self.refuse(path, f"step {step_name!r} has no {part} {name!r}", f"{fix} Or add it to its `{part}s:`")
+                fix = suggestion(name, known, otherwise=f"add it to the `{part}s:` of {step_name!r}")
+                self.refuse(path, f"step {step_name!r} has no {part} {name!r}", fix)
 
     def processing(self, path: ValuePath, body: Processing) -> None:
         for name, report in body.reports.items():

@@ -57,6 +57,7 @@ S3_URI = Pattern(r"s3://[^/]+(/.*)?", "an S3 URI, s3://bucket/key, or a referenc
 SOURCE = Pattern(
     r"s3://[^/]+(/.*)?|\.\.?/.*", "s3://bucket/key, ./path for a local file or folder, or ${{ a reference }}"
 )
+IMAGE_URI = Pattern(r"[^\s]+", "an image's URI, or { build: FOLDER, repository: NAME }")
 NOT_EMPTY = Pattern(r"[^\s](.*[^\s])?", "a text without blanks around it")
 CONTAINER_PATH = Pattern(r"/.+", "an absolute path in the container")
 _SEGMENTS = r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*(/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)*"
@@ -194,7 +195,7 @@ class Output:
 class Processing(JobDefaults):
     """A SageMaker Processing job on an image of your own."""
 
-    image: Annotated[Image | None, NOT_EMPTY, Doc("The image; the pipeline's if left out.")] = None
+    image: Annotated[Image | None, IMAGE_URI, Doc("The image; the pipeline's if left out.")] = None
     entrypoint: Annotated[
         tuple[Template, ...], Between(1, 100), Doc("The program and its first arguments, as a list (no shell).")
     ] = ()
@@ -217,7 +218,7 @@ class Processing(JobDefaults):
 class Training(JobDefaults):
     """A SageMaker Training job on an image of your own."""
 
-    image: Annotated[Image | None, NOT_EMPTY, Doc("The image; the pipeline's if left out.")] = None
+    image: Annotated[Image | None, IMAGE_URI, Doc("The image; the pipeline's if left out.")] = None
     inputs: Annotated[Inputs, Between(0, 20), Doc("Channels by name.")] = field(default_factory=dict)
     hyperparameters: Annotated[
         Mapping[Annotated[str, NOT_EMPTY], Scalar], Between(0, 100), Doc("Given to the program as texts.")
@@ -243,7 +244,7 @@ class Register:
     approval: Annotated[
         Literal["PendingManualApproval", "Approved", "Rejected"], Doc("The approval status it starts with.")
     ] = "PendingManualApproval"
-    image: Annotated[Image | None, NOT_EMPTY, Doc("The image that serves the model; the pipeline's if left out.")] = (
+    image: Annotated[Image | None, IMAGE_URI, Doc("The image that serves the model; the pipeline's if left out.")] = (
         None
     )
     content_types: Annotated[tuple[str, ...], Between(1, 50), Doc("What the model accepts.")] = ("text/csv",)
@@ -330,7 +331,7 @@ class Pipeline:
     name: Annotated[str, NAME, Doc("The pipeline's name in SageMaker.")]
     steps: Annotated[Mapping[Annotated[str, STEP_NAME], Step], Between(1, 2000), Doc("The steps, in any order.")]
     description: Annotated[str, Between(0, 3072), Doc("Shown in the console.")] = ""
-    image: Annotated[Image | None, NOT_EMPTY, Doc("The image of every step that names none.")] = None
+    image: Annotated[Image | None, IMAGE_URI, Doc("The image of every step that names none.")] = None
     parameters: Annotated[Mapping[Annotated[str, PARAMETER_NAME], Parameter], Between(0, 200), Doc("Parameters.")] = (
         field(default_factory=dict)
     )

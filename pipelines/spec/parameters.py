@@ -36,7 +36,7 @@ def check_parameters(pipeline: Pipeline, problems: Problems) -> None:
             if name in pipeline.parameters:
                 _check_value(path, pipeline.parameters[name], value, problems)
             else:
-                fix = suggestion(name, pipeline.parameters)
+                fix = suggestion(name, pipeline.parameters, otherwise="declare it under `parameters:`")
                 problems.add(path, f"there is no parameter {name!r}", fix, key=True)
 
 

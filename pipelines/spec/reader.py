@@ -53,12 +53,12 @@ class _Reader:
         if kind is None:
             what = f"expected {describe(hint)}, found {found(value)}"
             return self.refuse(path, what, _kind_fix(hint, value))
+        kind, inner = unwrap(kind)
         result = self.content(kind, value, path)
-        return result if result is INVALID else self.limited(result, beside, path)
+        return result if result is INVALID else self.limited(result, (*beside, *inner), path)
 
     def content(self, kind: Any, value: Any, path: ValuePath) -> Any:
         """A value whose kind is right already."""
-        kind, beside = unwrap(kind)
         if is_record(kind):
             return self.record(kind, value, path)
         if get_origin(kind) is Mapping:
@@ -72,7 +72,7 @@ class _Reader:
             return self.expression(kind, value, path)
         if kind is str and "${{" in value:
             return self.refuse(path, "expressions are not evaluated here", "write the text itself")
-        return float(value) if kind is float else self.limited(value, beside, path)
+        return float(value) if kind is float else value
 
     def record(self, model: Any, value: Mapping[str, Any], path: ValuePath) -> Any:
         known = keys(model)
@@ -123,27 +123,28 @@ class _Reader:
         for limit in limits:
             if isinstance(limit, Pattern) and isinstance(text, str) and not re.fullmatch(limit.regex, text):
                 return self.refuse(path, f"{text!r} is not allowed here", f"use {limit.what}")
-            if isinstance(limit, Between) and (what := _outside(limit, text)):
-                return self.refuse(path, what, f"keep it in {range_words(limit, is_time=isinstance(value, Duration))}")
+            if isinstance(limit, Between) and (size := _size(text)) and not limit.low <= size[0] <= limit.high:
+                allowed = range_words(limit, is_time=isinstance(text, Duration))
+                return self.refuse(path, f"{size[1]} is out of range", f"use {allowed}{size[2]}")
         return value
 
 
-def _outside(limit: Between, value: Any) -> str:
-    """Why a value is outside of a limit; empty when it is not. A duration is limited by its seconds."""
+def _size(value: Any) -> tuple[float, str, str] | None:
+    """What a limit counts, how to say it, and its unit. A duration is limited by its seconds."""
     match value:
         case bool():
-            return ""
+            return None
         case int() | float():
-            size, words = value, f"{value} is out of range"
+            return value, str(value), ""
         case Duration():
-            size, words = value.seconds, f"{value.text} is out of range"
+            return value.seconds, value.text, ""
         case str():
-            size, words = len(value), f"{len(value)} characters"
-        case tuple() | dict():
-            size, words = len(value), "1 entry" if len(value) == 1 else f"{len(value)} entries"
-        case _:
-            return ""
-    return "" if limit.low <= size <= limit.high else words
+            return len(value), f"a text of {len(value)} characters", " characters"
+        case tuple():
+            return len(value), f"a list of {len(value)} entries", " entries"
+        case Mapping():
+            return len(value), f"a mapping of {len(value)} entries", " entries"
+    return None
 
 
 def _kind_fix(hint: Any, value: Any) -> str:

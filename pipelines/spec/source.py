@@ -110,7 +110,8 @@ class _Builder:
             fix = "write the values out instead of nesting aliases"
             raise SpecError([Problem(str(self.file), f"more than {MAX_VALUES:,} values", fix)])
         if node.tag:
-            self.refuse(node, f"the tag {node.tag} is not supported", "remove the tag; put texts in quotes")
+            tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+            self.refuse(node, f"the tag {tag} is not supported", "remove the tag; put texts in quotes")
         if node.text is not None:
             return self.scalar(node, node.text)
         if id(node) in self.open_nodes:
