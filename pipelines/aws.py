@@ -6,14 +6,16 @@ Takes a `Target` (and, for the local SageMaker, its endpoint); gives a `Gateway`
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
+import boto3.exceptions
 import botocore.config
+import botocore.configprovider
 import botocore.exceptions
 import botocore.session
 
@@ -40,13 +42,16 @@ class Gateway:
         self._endpoint = endpoint
         self._session: Any = None
         self._clients: dict[str, Any] = {}
+        self._account = ""
 
     # The account and its bucket
 
     def account(self) -> str:
-        """The account that the credentials belong to."""
-        with self._translated("ask whose the credentials are"):
-            return str(self._client("sts").get_caller_identity()["Account"])
+        """The account that the credentials belong to; asked once."""
+        if not self._account:
+            with self._translated("ask whose the credentials are"):
+                self._account = str(self._client("sts").get_caller_identity()["Account"])
+        return self._account
 
     def ensure_bucket(self) -> None:
         """Make the bucket if it is not there. For the local SageMaker: on AWS nothing makes buckets by the way."""
@@ -87,10 +92,9 @@ class Gateway:
 
     def keys(self, bucket: str, prefix: str) -> Iterator[str]:
         """The keys below a prefix."""
-        with self._translated(f"list s3://{bucket}/{prefix}"):
-            pages = self._client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-            for page in pages:
-                yield from (item["Key"] for item in page.get("Contents", []))
+        action = f"list s3://{bucket}/{prefix}"
+        for item in self._items("s3", "list_objects_v2", "Contents", action, Bucket=bucket, Prefix=prefix):
+            yield str(item["Key"])
 
     def has_image(self, repository: str, tag: str) -> bool:
         """Whether ECR has an image of that tag."""
@@ -150,17 +154,15 @@ class Gateway:
 
     def execution_steps(self, arn: str) -> list[Json]:
         """All steps of an execution, in the order they started."""
-        with self._translated(f"list the steps of {arn}"):
-            paginator = self._client("sagemaker").get_paginator("list_pipeline_execution_steps")
-            pages = paginator.paginate(PipelineExecutionArn=arn, SortOrder="Ascending")
-            return [step for page in pages for step in page["PipelineExecutionSteps"]]
+        operation, key = "list_pipeline_execution_steps", "PipelineExecutionSteps"
+        request = {"PipelineExecutionArn": arn, "SortOrder": "Ascending"}
+        return list(self._items("sagemaker", operation, key, f"list the steps of {arn}", **request))
 
     def executions(self, name: str) -> Iterator[Json]:
         """A pipeline's executions, newest first."""
-        with self._translated(f"list the executions of {name}"):
-            paginator = self._client("sagemaker").get_paginator("list_pipeline_executions")
-            for page in paginator.paginate(PipelineName=name, SortBy="CreationTime", SortOrder="Descending"):
-                yield from page["PipelineExecutionSummaries"]
+        operation, key = "list_pipeline_executions", "PipelineExecutionSummaries"
+        request = {"PipelineName": name, "SortBy": "CreationTime", "SortOrder": "Descending"}
+        return self._items("sagemaker", operation, key, f"list the executions of {name}", **request)
 
     def job(self, kind: str, name: str) -> Json:
         """The Describe response of a job; `kind` is ProcessingJob or TrainingJob."""
@@ -169,11 +171,10 @@ class Gateway:
 
     def log_streams(self, group: str, prefix: str) -> list[str]:
         """The names of a log group's streams that begin with `prefix`; none when there is no such group."""
+        action, request = f"list the logs of {prefix}", {"logGroupName": group, "logStreamNamePrefix": prefix}
         try:
-            with self._translated(f"list the logs of {prefix}"):
-                paginator = self._client("logs").get_paginator("describe_log_streams")
-                pages = paginator.paginate(logGroupName=group, logStreamNamePrefix=prefix)
-                return [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
+            streams = self._items("logs", "describe_log_streams", "logStreams", action, **request)
+            return [str(stream["logStreamName"]) for stream in streams]
         except AwsError as error:
             if error.code == "ResourceNotFoundException":
                 return []
@@ -195,19 +196,26 @@ class Gateway:
             answer: Json = getattr(self._client("sagemaker"), operation)(**request)
         return answer
 
+    def _items(self, service: str, operation: str, key: str, action: str, **request: Any) -> Iterator[Json]:
+        """The entries of all pages of a list."""
+        with self._translated(action):
+            pages = iter(self._client(service).get_paginator(operation).paginate(**request))
+        while True:
+            with self._translated(action):  # around the request alone: what a caller does between pages is its own
+                page = next(pages, None)
+            if page is None:
+                return
+            yield from page.get(key, [])
+
     def _client(self, service: str) -> Any:
         if service not in self._clients:
             self._session = self._session or _session(self.target, local=self._endpoint is not None)
-            config = botocore.config.Config(
-                retries={"mode": "standard", "max_attempts": 8},
-                connect_timeout=10,
-                read_timeout=60,
-                # A proxy must not stand between a command and its own machine.
-                proxies={} if self._endpoint else None,
-                s3={"addressing_style": "path"} if self._endpoint else None,
-            )
-            url = self._endpoint.url if self._endpoint else None
-            self._clients[service] = self._session.client(service, endpoint_url=url, config=config)
+            if self._endpoint:
+                self._clients[service] = self._session.client(
+                    service, endpoint_url=self._endpoint.url, config=_LOCAL_CONFIG
+                )
+            else:
+                self._clients[service] = self._session.client(service, config=_AWS_CONFIG)
         return self._clients[service]
 
     @contextmanager
@@ -216,53 +224,113 @@ class Gateway:
             yield
 
 
+_AWS_CONFIG = botocore.config.Config(
+    retries={"mode": "standard", "max_attempts": 8}, connect_timeout=10, read_timeout=60
+)
+_LOCAL_CONFIG = botocore.config.Config(
+    # A server on this machine that refuses a connection has ended: waiting long for it helps nobody.
+    retries={"mode": "standard", "max_attempts": 3},
+    connect_timeout=10,
+    read_timeout=60,
+    proxies={},  # a proxy must not stand between a command and its own machine
+    s3={"addressing_style": "path"},
+)
+
+
 def _session(target: Target, *, local: bool) -> Any:
     """A session that names its region. The local SageMaker's uses nothing of the user's configuration."""
     if not local:
         return boto3.Session(region_name=target.region)
-    core = botocore.session.Session(
-        session_vars={
-            "profile": (None, [], None, None),
-            "config_file": (None, [], os.devnull, None),
-            "credentials_file": (None, [], os.devnull, None),
-        }
-    )
-    core.set_credentials("local", "local")  # type: ignore[no-untyped-call]
+    # Every setting at its default, whatever variables and files would say; FIPS endpoints alone would break it.
+    settings = botocore.configprovider.BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
+    session_vars = {name: (None, None, default, convert) for name, (_, _, default, convert) in settings}
+    session_vars |= dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
+    core = botocore.session.Session(session_vars=session_vars)
+    core.set_credentials("local", "local")
     return boto3.Session(botocore_session=core, region_name=target.region)
 
 
-_FIXES: dict[str, Callable[[Target], str]] = {
-    "AccessDenied": lambda target: f"give your user this permission in account {target.account}",
-    "AccessDeniedException": lambda target: f"give your user this permission in account {target.account}",
-    "ExpiredToken": lambda _: "sign in again (aws sso login), then repeat the command",
-    "ExpiredTokenException": lambda _: "sign in again (aws sso login), then repeat the command",
-    "InvalidClientTokenId": lambda _: "check your AWS credentials: aws sts get-caller-identity",
-    "UnrecognizedClientException": lambda _: "check your AWS credentials: aws sts get-caller-identity",
-    "NoSuchBucket": lambda target: f"create the bucket, or correct `bucket:` of environment {target.name}",
-    "ThrottlingException": lambda _: "wait a minute, then repeat the command",
-    "ResourceLimitExceeded": lambda target: f"ask for a higher quota in account {target.account}, {target.region}",
+# Errors that pass by themselves, by AWS's code or botocore's class.
+TRANSIENT = frozenset(
+    {
+        *("ConnectTimeoutError", "ConnectionClosedError", "EndpointConnectionError", "HTTPClientError"),
+        *("IncompleteReadError", "ProxyConnectionError", "ReadTimeoutError", "ResponseStreamingError"),
+        *("InternalFailure", "InternalServerError", "InternalServerException", "RequestTimeout"),
+        *("RequestLimitExceeded", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException"),
+        *("ServiceUnavailable", "ServiceUnavailableException", "500", "502", "503", "504"),
+    }
+)
+
+_PERMISSION = "give your user this permission in account {target.account}"
+_SIGN_IN = "sign in again (aws sso login), then repeat the command"
+_CREDENTIALS = "check your AWS credentials: aws sts get-caller-identity"
+_NO_CREDENTIALS = "sign in (aws sso login), or set AWS_PROFILE"
+_PROFILE = "correct AWS_PROFILE, or the profile in ~/.aws/config"
+_NETWORK = "check the network (a proxy? HTTPS_PROXY), then repeat the command"
+_LATER = "wait a minute, then repeat the command"
+_FIXES = {
+    "403": _PERMISSION,
+    "AccessDenied": _PERMISSION,
+    "AccessDeniedException": _PERMISSION,
+    "ExpiredToken": _SIGN_IN,
+    "ExpiredTokenException": _SIGN_IN,
+    "RequestExpired": _SIGN_IN,
+    "LoginError": _SIGN_IN,
+    "SSOError": _SIGN_IN,
+    "TokenRetrievalError": _SIGN_IN,
+    "InvalidAccessKeyId": _CREDENTIALS,
+    "InvalidClientTokenId": _CREDENTIALS,
+    "SignatureDoesNotMatch": _CREDENTIALS,
+    "UnrecognizedClientException": _CREDENTIALS,
+    "CredentialRetrievalError": _NO_CREDENTIALS,
+    "NoCredentialsError": _NO_CREDENTIALS,
+    "PartialCredentialsError": _NO_CREDENTIALS,
+    "ConfigNotFound": _PROFILE,
+    "ConfigParseError": _PROFILE,
+    "InvalidConfigError": _PROFILE,
+    "ProfileNotFound": _PROFILE,
+    "NoSuchBucket": "create the bucket, or correct `bucket:` of environment {target.name}",
+    "404": "create the bucket, or correct `bucket:` of environment {target.name}",
+    "ResourceLimitExceeded": "ask for a higher quota in account {target.account}, {target.region}",
+    "ConnectionError": _NETWORK,
+    "HTTPClientError": _NETWORK,
+    "SlowDown": _LATER,
+    "Throttling": _LATER,
+    "ThrottlingException": _LATER,
+    "TooManyRequestsException": _LATER,
 }
+_OTHER_FIX = "change what AWS names, then repeat the command"
+_LOCAL_FIX = "repeat the command: it starts the local SageMaker again; .pipelines/local/server.log says why it ended"
 
 
 @contextmanager
 def translated(action: str, target: Target) -> Iterator[None]:
-    """botocore's errors as `AwsError`: what was tried, what AWS said, what to do."""
-    where = f"environment {target.name} ({target.account}, {target.region})"
+    """Errors of botocore and boto3 as `AwsError`: what was tried, what AWS said, what to do."""
     try:
         yield
-    except botocore.exceptions.ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", ""))
-        said = error.response.get("Error", {}).get("Message", "")
-        fix = _FIXES.get(code, lambda _: "change what AWS names, then repeat the command")(target)
-        raise AwsError(f"cannot {action}: {code}: {said}", where=where, fix=fix, code=code) from error
-    except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError) as error:
-        fix = "sign in (aws sso login), or set AWS_PROFILE"
-        raise AwsError(f"cannot {action}: no AWS credentials were found", where=where, fix=fix) from error
-    except (botocore.exceptions.BotoCoreError, boto3.exceptions.Boto3Error) as error:
-        cause = error.__cause__ or error.__context__
-        if isinstance(cause, botocore.exceptions.ClientError):
-            code = str(cause.response.get("Error", {}).get("Code", ""))
-        else:
-            code = type(error).__name__
-        fix = "check the network and the credentials, then repeat the command"
-        raise AwsError(f"cannot {action}: {error}", where=where, fix=fix, code=code) from error
+    except (
+        botocore.exceptions.ClientError,
+        botocore.exceptions.BotoCoreError,
+        botocore.exceptions.UndefinedModelAttributeError,
+        boto3.exceptions.Boto3Error,
+    ) as error:
+        raise _aws_error(error, action, target) from error
+
+
+def _aws_error(error: Exception, action: str, target: Target) -> AwsError:
+    refusal = _refusal(error)
+    # A class and those it derives from: one fix serves a family.
+    families = [family.__name__ for family in type(error).__mro__]
+    code = str(refusal.get("Code") or families[0])
+    said = f"{code}: {refusal.get('Message', '')}" if refusal else str(error)
+    fix = next((_FIXES[name] for name in (code, *families) if name in _FIXES), _OTHER_FIX)
+    if target.is_local and fix == _NETWORK:
+        fix = _LOCAL_FIX
+    where = f"environment {target.name} ({target.account}, {target.region})"
+    return AwsError(f"cannot {action}: {said}", where=where, fix=fix.format(target=target), code=code)
+
+
+def _refusal(error: BaseException) -> Json:
+    """What the service answered, also where boto3 wraps it; empty when it did not answer."""
+    cause = error if isinstance(error, botocore.exceptions.ClientError) else error.__cause__ or error.__context__
+    return dict(cause.response.get("Error", {})) if isinstance(cause, botocore.exceptions.ClientError) else {}

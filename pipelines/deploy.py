@@ -1,4 +1,4 @@
-"""Deployment: uploads, images, the pipeline itself; then, if asked, a start. `python -m pipelines.deploy` deploys.
+"""Deployment: uploads, images, the pipeline itself. `python -m pipelines.deploy` is `pipelines deploy`.
 
 Takes a compiled definition and a `Gateway`; every action can be repeated, and nothing points at what is not there yet:
 uploads and images come first, the pipeline last.
@@ -6,6 +6,8 @@ uploads and images come first, the pipeline last.
 
 from __future__ import annotations
 
+import json
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +15,6 @@ from typing import Any, Protocol
 
 from pipelines.aws import MAX_INLINE_DEFINITION, Gateway
 from pipelines.compile import Compiled, ImageSource, Upload
-from pipelines.definition import resolve_parameters
 from pipelines.errors import AwsError
 from pipelines.spec import Pipeline
 
@@ -76,28 +77,40 @@ def upsert(compiled: Compiled, pipeline: Pipeline, gateway: Gateway) -> tuple[st
         return str(live["PipelineArn"]), "unchanged"
     request = _by_location(wanted, compiled, gateway)
     if live is None:
-        tags = [{"Key": key, "Value": value} for key, value in compiled.target.tags.items()]
         try:
-            return gateway.create_pipeline(
-                pipeline.name, **request, **({"Tags": tags} if tags else {})
-            ), "created"
+            return gateway.create_pipeline(pipeline.name, **_for_creation(request, compiled)), "created"
         except AwsError as error:
+            # Somebody created it since we looked. AWS has no code of its own for that (CONTRACT.md section 4).
             if "already exists" not in error.what and "must be unique" not in error.what:
                 raise
     return gateway.update_pipeline(pipeline.name, **request), "updated"
 
 
 def _wanted(compiled: Compiled, pipeline: Pipeline) -> dict[str, Any]:
-    wanted: dict[str, Any] = {"PipelineDefinition": compiled.definition.text, "RoleArn": compiled.target.role}
-    if pipeline.description:
-        wanted["PipelineDescription"] = pipeline.description
+    wanted: dict[str, Any] = {
+        "PipelineDefinition": compiled.definition.text,
+        "RoleArn": compiled.target.role,
+        "PipelineDescription": pipeline.description or "",  # empty, so that an update removes an old one
+    }
     if pipeline.max_parallel_steps:
         wanted["ParallelismConfiguration"] = {"MaxParallelExecutionSteps": pipeline.max_parallel_steps}
     return wanted
 
 
 def _same(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    return all(live.get(key) == value for key, value in wanted.items())
+    """Whether an update would change nothing; definitions are compared as JSON, not as text."""
+    others = (key for key in wanted if key != "PipelineDefinition")
+    return _canonical(live) == _canonical(wanted) and all(live.get(key, "") == wanted[key] for key in others)
+
+
+def _canonical(values: Mapping[str, Any]) -> str:
+    return json.dumps(json.loads(values["PipelineDefinition"]), sort_keys=True)
+
+
+def _for_creation(request: Mapping[str, Any], compiled: Compiled) -> dict[str, Any]:
+    tags = [{"Key": key, "Value": value} for key, value in compiled.target.tags.items()]
+    given = {key: value for key, value in request.items() if value != ""}
+    return {**given, **({"Tags": tags} if tags else {})}
 
 
 def _by_location(wanted: dict[str, Any], compiled: Compiled, gateway: Gateway) -> dict[str, Any]:
@@ -112,12 +125,6 @@ def _by_location(wanted: dict[str, Any], compiled: Compiled, gateway: Gateway) -
     return {**others, "PipelineDefinitionS3Location": {"Bucket": target.bucket, "ObjectKey": key}}
 
 
-def start(compiled: Compiled, pipeline: Pipeline, gateway: Gateway, parameters: Mapping[str, str]) -> str:
-    """Start an execution; gives its ARN. Raises `ParameterError` before AWS is asked."""
-    resolve_parameters(compiled.definition, parameters)
-    return gateway.start_execution(pipeline.name, dict(parameters))
-
-
 @dataclass(frozen=True)
 class EcrImages:
     """Images in ECR: that they are there is checked; building and pushing them is the user's for now."""
@@ -129,8 +136,14 @@ class EcrImages:
         if self.gateway.has_image(image.repository, image.tag):
             report(f"image {uri} is there")
             return
-        root = image.context.root
-        fix = f"docker build --platform linux/amd64 -t {uri} {root} && docker push {uri}"
+        registry, root = uri.partition("/")[0], shlex.quote(str(image.context.root))
+        fix = (
+            f"build and push it (once before: aws ecr create-repository --repository-name {image.repository}):\n"
+            f"    aws ecr get-login-password --region {self.gateway.target.region}"
+            f" | docker login --username AWS --password-stdin {registry}\n"
+            f"    docker build --platform linux/amd64 -t {uri} {root}\n"
+            f"    docker push {uri}"
+        )
         raise AwsError("the image is not in ECR", where=uri, fix=fix)
 
 

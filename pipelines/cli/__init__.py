@@ -1,7 +1,7 @@
 """The command line: the only place that prints, reads the process's environment, or exits.
 
 `main(arguments)` gives the exit code: 0 fine; 1 findings, or the execution failed; 2 usage or spec error; 3 AWS refused
-or could not be reached.
+or could not be reached; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; gives its exit code."""
+    """Run one command; gives its exit code. `--help` and `--version` exit by themselves, as argparse has it."""
     from pipelines.cli.arguments import parse_arguments
-
-    given = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-    from pipelines.cli.commands import COMMANDS
     from pipelines.cli.terminal import Terminal
 
-    terminal = Terminal(json=given.json)
+    words = sys.argv[1:] if arguments is None else arguments
+    terminal = Terminal(json="--json" in words)
     try:
+        given = parse_arguments(words)
+        from pipelines.cli.commands import COMMANDS
+
         return COMMANDS[given.command](given, terminal)
     except PipelinesError as error:
         terminal.problems(error.problems)
@@ -31,7 +32,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         terminal.note("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain again when it closes it.
-        sys.stderr.close()
-        return 0

@@ -3,45 +3,77 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
+from typing import Any, NoReturn
+
+from pipelines.errors import UsageError
 
 _EPILOG = (
     "Nothing touches AWS unless --env names an environment of pipeline.yaml. `pipelines COMMAND --help` says more."
 )
+_CHOICE = re.compile(r"invalid choice: '(?P<given>.*)' \(choose from (?P<known>.*)\)")
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    """The command and its options; exits with code 2 and a usage line for what it does not know."""
-    return build_parser().parse_args(arguments)
+    """The command and its options. Raises `UsageError` for what it does not know."""
+    parser, _ = build_parsers()
+    given = parser.parse_args(arguments)
+    if given.command == "deploy" and not given.start and (given.wait or given.parameters):
+        option = "--wait" if given.wait else "-p"
+        raise UsageError(f"{option} is for an execution", where="deploy", fix="add --start, or leave it out")
+    return given
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser; the reference page of the documentation is made from it."""
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """Says its errors as every command does; options are not abbreviated, so that new ones break no script."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        fix = f"{self.prog} --help names what there is"
+        choice = _CHOICE.search(message)
+        if choice:
+            from pipelines.nearest import suggestion
+
+            fix = suggestion(choice["given"], re.findall(r"[\w-]+", choice["known"]))
+            message = message[: choice.start("known")].removesuffix(" (choose from ")
+        raise UsageError(message, where=self.prog, fix=fix)
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from importlib.metadata import version  # 20 ms that no other command needs
+
+        print(f"pipelines {version('pipelines')}")
+        parser.exit()
+
+
+def build_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """The parser, and that of each command; the reference page of the documentation is made from them."""
+    parser = _Parser(
         prog="pipelines",
         description="Define, prove, deploy and operate SageMaker Pipelines on bring-your-own processing containers.",
         epilog=_EPILOG,
     )
-    parser.add_argument("--version", action="version", version=f"pipelines {version('pipelines')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(
-        name: str, text: str, *, source: bool = True, env: bool = True, json: bool = True
-    ) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        if source:
-            command.add_argument("--file", "-f", type=Path, default=Path("pipeline.yaml"), help="the pipeline.yaml")
+    def add(name: str, text: str, *, env: bool = True, json: bool = True) -> argparse.ArgumentParser:
+        command: argparse.ArgumentParser = commands.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + "."
+        )
+        file_help = "the pipeline.yaml, or its folder; the one in the current folder if left out"
+        command.add_argument("--file", "-f", type=Path, default=Path("pipeline.yaml"), help=file_help)
         if env:
             command.add_argument("--env", default="local", metavar="NAME", help="the environment; `local` if left out")
         if json:
             command.add_argument("--json", action="store_true", help="print JSON for machines")
-        else:
-            command.set_defaults(json=False)
         return command
 
-    _run_options(add("run", "deploy, start and watch the pipeline in the local SageMaker", env=False))
+    _parameters(add("run", "deploy, start and watch the pipeline in the local SageMaker", env=False))
     add("validate", "check pipeline.yaml and the definition it compiles to; nothing is deployed")
     compiled = add("compile", "print the definition JSON", json=False)
     compiled.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it to a file instead")
@@ -54,22 +86,29 @@ def build_parser() -> argparse.ArgumentParser:
     start = add("start", "start an execution of the deployed pipeline")
     start.add_argument("--wait", action="store_true", help="watch it to its end")
     _parameters(start)
-    _execution(add("status", "show an execution: its steps, and what came of them"), watch=True)
+    status = add("status", "show an execution: its steps, and what came of them")
+    status.add_argument("--watch", action="store_true", help="follow it to its end")
+    _execution(status)
     logs = add("logs", "print the log of a step, or of all steps")
-    logs.add_argument("step", nargs="?", help="the step; all if left out")
+    logs.add_argument("step", nargs="?", metavar="STEP", help="the step; all if left out")
     logs.add_argument("--follow", action="store_true", help="go on until the execution has ended")
-    _execution(logs, watch=False)
-    _execution(add("stop", "stop an execution"), watch=False)
-    local = add("local", "serve the local SageMaker on 127.0.0.1, in the foreground", source=True, env=False)
-    local.add_argument("--port", type=int, default=0, help="the port; a free one if left out")
-    local.add_argument("--detach", action="store_true", help="serve in the background, and end when idle")
-    local.add_argument("--stop", action="store_true", help="stop the one in the background")
-    return parser
+    _execution(logs)
+    _execution(add("stop", "stop an execution, and wait until it has ended"))
+    _local(add("local", "serve the local SageMaker on 127.0.0.1, in the foreground", env=False))
+    return parser, dict(commands.choices)
 
 
-def _run_options(command: argparse.ArgumentParser) -> None:
-    command.set_defaults(env="local", wait=True)
-    _parameters(command)
+def _local(command: argparse.ArgumentParser) -> None:
+    way = command.add_mutually_exclusive_group()
+    way.add_argument("--port", type=_port, default=0, metavar="PORT", help="the port; a free one if left out")
+    way.add_argument("--detach", action="store_true", help="serve in the background, and end when idle")
+    way.add_argument("--stop", action="store_true", help="stop the one in the background")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 1 to 65535")
+    return int(text)
 
 
 def _parameters(command: argparse.ArgumentParser) -> None:
@@ -84,7 +123,5 @@ def _parameters(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _execution(command: argparse.ArgumentParser, *, watch: bool) -> None:
+def _execution(command: argparse.ArgumentParser) -> None:
     command.add_argument("--execution", metavar="ID", help="its id or ARN; the newest if left out")
-    if watch:
-        command.add_argument("--watch", action="store_true", help="follow it to its end")

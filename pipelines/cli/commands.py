@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.project import Project, parse_parameters
 from pipelines.cli.terminal import Terminal
+from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
     from pipelines.deploy import Deployment
-    from pipelines.executions import Execution, StepRun
 
 FINE, FAILED = 0, 1
-_LOG_TAIL = 20  # lines of a failed step's log
 
 Command = Callable[[argparse.Namespace, Terminal], int]
 
@@ -25,14 +25,15 @@ def validate(given: argparse.Namespace, terminal: Terminal) -> int:
     from pipelines.checks import check
 
     project = Project.of(given)
-    findings = check(project.compiled.definition, pipeline_name=project.spec.pipeline.name)
-    if given.json:
-        terminal.data({"findings": [vars(finding) for finding in findings]})
-    for finding in findings if not given.json else ():
-        terminal.result(f"{finding.severity}: {finding.where}: {finding.what} [{finding.check}]\n  fix: {finding.fix}")
-    if not findings and not given.json:
-        steps = sum(1 for _ in project.compiled.definition.all_steps())
-        terminal.result(f"{project.file}: fine ({steps} steps, digest {project.compiled.definition.digest[:12]})")
+    definition = project.compiled.definition
+    findings = check(definition, pipeline_name=project.spec.pipeline.name)
+    if terminal.json:
+        terminal.document({"digest": definition.digest, "findings": [asdict(finding) for finding in findings]})
+    for finding in findings if not terminal.json else ():
+        terminal.result(str(finding))
+    if not findings and not terminal.json:
+        steps = sum(1 for _ in definition.all_steps())
+        terminal.result(f"{project.file}: fine ({steps} steps, digest {definition.digest[:12]})")
     return FAILED if any(finding.severity == "error" for finding in findings) else FINE
 
 
@@ -41,10 +42,14 @@ def compile_(given: argparse.Namespace, terminal: Terminal) -> int:
     import json
 
     text = json.dumps(Project.of(given).compiled.definition.document, indent=2, ensure_ascii=False)
-    if given.output:
-        given.output.write_text(text + "\n", encoding="utf-8")
-    else:
+    if not given.output:
         terminal.result(text)
+        return FINE
+    try:
+        given.output.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        what = f"the definition cannot be written: {error.strerror}"
+        raise UsageError(what, where=str(given.output), fix="name a file in a folder that you can write to") from error
     return FINE
 
 
@@ -60,12 +65,13 @@ def graph(given: argparse.Namespace, terminal: Terminal) -> int:
 def deploy(given: argparse.Namespace, terminal: Terminal) -> int:
     """Carry the pipeline into its environment; start it if asked."""
     project = Project.of(given)
-    parameters = _checked_parameters(project, given.parameters)
+    parameters = _checked_parameters(project, given.parameters) if given.start else {}
     deployed = _deploy(project, terminal)
+    facts = {"pipeline": deployed.pipeline_arn, "action": deployed.action, "uploaded": deployed.uploaded}
     if given.start:
-        return _start(project, terminal, parameters, wait=given.wait)
-    if given.json:
-        terminal.data({"pipeline": deployed.pipeline_arn, "action": deployed.action, "uploaded": deployed.uploaded})
+        return _start(project, terminal, parameters, wait=given.wait, facts=facts)
+    if terminal.json:
+        terminal.document(facts)
     else:
         terminal.result(deployed.pipeline_arn)
     return FINE
@@ -82,7 +88,6 @@ def run(given: argparse.Namespace, terminal: Terminal) -> int:
 def start(given: argparse.Namespace, terminal: Terminal) -> int:
     """Start the deployed pipeline as it is."""
     from pipelines.definition import parse, resolve_parameters
-    from pipelines.errors import UsageError
 
     project = Project.of(given)
     parameters = parse_parameters(given.parameters)
@@ -96,47 +101,77 @@ def start(given: argparse.Namespace, terminal: Terminal) -> int:
 
 def status(given: argparse.Namespace, terminal: Terminal) -> int:
     """Show an execution; exit code 1 when it has ended otherwise than Succeeded."""
+    from pipelines.cli.watching import follow, show_result
     from pipelines.executions import find, snapshot
 
     project = Project.of(given)
     arn = find(project.gateway, project.spec.pipeline.name, given.execution)
-    if given.watch:
-        return _watch(project, terminal, arn, stop_on_interrupt=False)
-    return _end(project, terminal, snapshot(project.gateway, arn))
+    execution = follow(project, terminal, arn) if given.watch else snapshot(project.gateway, arn)
+    show_result(project, terminal, execution)
+    return FAILED if execution.ended and execution.status != "Succeeded" else FINE
+
+
+def stop(given: argparse.Namespace, terminal: Terminal) -> int:
+    """Stop an execution and wait until it has ended; fine when it had ended before."""
+    from pipelines.cli.watching import follow, show_result
+    from pipelines.executions import find, snapshot
+    from pipelines.executions import stop as ask
+
+    project = Project.of(given)
+    arn = find(project.gateway, project.spec.pipeline.name, given.execution)
+    execution = snapshot(project.gateway, arn)
+    if execution.ended:
+        terminal.note(f"execution {execution.id} had ended before: {execution.status}")
+    else:
+        ask(project.gateway, arn)
+        execution = follow(project, terminal, arn)
+    show_result(project, terminal, execution)
+    return FINE
 
 
 def logs(given: argparse.Namespace, terminal: Terminal) -> int:
     """Print logs; with --follow until the execution has ended."""
-    from pipelines.executions import find, log_lines, snapshot
+    from pipelines.cli.watching import definition_of
+    from pipelines.executions import LogLine, StepRun, find, log_lines, snapshot
+    from pipelines.nearest import suggestion
+
+    def show(step: StepRun, line: LogLine) -> None:
+        if terminal.json:
+            terminal.record({"step": step.name, "host": line.host, "time": line.time.isoformat(), "text": line.text})
+        else:
+            prefix = "" if given.step else f"{step.name}: "
+            terminal.result(f"{line.time:%H:%M:%S} {prefix}{line.text}")
 
     project = Project.of(given)
     arn = find(project.gateway, project.spec.pipeline.name, given.execution)
+    known = [step.name for step in definition_of(project, arn).all_steps()]
     tokens: dict[str, str] = {}
-    while True:
+    while not terminal.is_deaf:
         execution = snapshot(project.gateway, arn)
-        steps = execution.steps
-        if given.step and (execution.ended or any(step.name == given.step for step in steps)):
-            steps = (execution.step(given.step),)
-        for step in steps:
-            for line in log_lines(project.gateway, step, tokens):
-                if given.json:
-                    terminal.data({"step": step.name, "host": line.host, "time": line.time, "text": line.text})
-                else:
-                    prefix = "" if given.step else f"{step.name}: "
-                    terminal.result(f"{line.time:%H:%M:%S} {prefix}{line.text}")
+        known += [step.name for step in execution.steps if step.name not in known]  # a ForEach makes steps
+        if given.step and given.step not in known:
+            fix = suggestion(given.step, known)
+            raise UsageError(f"there is no step {given.step!r}", where=f"execution {execution.id}", fix=fix)
+        for step in execution.steps:
+            for line in log_lines(project.gateway, step, tokens) if given.step in (None, step.name) else ():
+                show(step, line)
+                if terminal.is_deaf:
+                    return FINE
         if execution.ended or not given.follow:
+            if not tokens:
+                terminal.note(f"no log: {_why_no_log(given.step, execution.steps)}")
             return FINE
         time.sleep(0.5 if project.target.is_local else 5)
+    return FINE
 
 
-def stop(given: argparse.Namespace, terminal: Terminal) -> int:
-    """Ask an execution to stop, and wait until it has."""
-    from pipelines.executions import find
-
-    project = Project.of(given)
-    arn = find(project.gateway, project.spec.pipeline.name, given.execution)
-    project.gateway.stop_execution(arn)
-    return _watch(project, terminal, arn, stop_on_interrupt=False) and FINE
+def _why_no_log(name: str | None, steps: Any) -> str:
+    ran = [step for step in steps if name in (None, step.name)]
+    if not ran:
+        return f"step {name} has not run" if name else "no step has run"
+    if not any(step.job for step in ran):
+        return "only processing and training steps have one" if name else "no processing or training step has run"
+    return "nothing was printed"
 
 
 def local(given: argparse.Namespace, terminal: Terminal) -> int:
@@ -144,29 +179,37 @@ def local(given: argparse.Namespace, terminal: Terminal) -> int:
     from pipelines.local import daemon
     from pipelines.local.server import Server, stopping_on_signals
 
-    given.env = "local"
     project = Project.of(given)
-    region = project.target.region if project.file.exists() else "us-east-1"
     if given.stop:
-        terminal.result("stopped" if daemon.stop(project.home) else "the local SageMaker does not run")
+        stopped = daemon.stop(project.home)
+        if terminal.json:
+            terminal.document({"stopped": stopped})
+        else:
+            terminal.result("stopped" if stopped else "the local SageMaker does not run")
         return FINE
+    region = project.target.region if project.file.exists() else "us-east-1"
     if given.detach:
-        terminal.result(_exports(daemon.ensure(project.home, region).endpoint, region))
+        _say_where(terminal, daemon.ensure(project.home, region).endpoint, region)
         return FINE
     server = Server(project.home, region, given.port)
-    terminal.result(_exports(server.endpoint, region))
+    _say_where(terminal, server.endpoint, region)
     with stopping_on_signals(server):
         server.serve()
     return FINE
 
 
-def _exports(endpoint: str, region: str) -> str:
-    """The endpoint, and the lines that lead boto3 and the aws command to it."""
-    return (
-        f"{endpoint}\n"
-        f"export AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION={region} "
-        "AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
-    )
+def _say_where(terminal: Terminal, endpoint: str, region: str) -> None:
+    """The endpoint, and the variables that lead boto3, the SDK and the aws command to it."""
+    variables = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }
+    if terminal.json:
+        terminal.document({"endpoint": endpoint, "environment": variables})
+    else:
+        terminal.result(f"{endpoint}\nexport {' '.join(f'{name}={value}' for name, value in variables.items())}")
 
 
 def _checked_parameters(project: Project, texts: list[str]) -> dict[str, str]:
@@ -174,8 +217,7 @@ def _checked_parameters(project: Project, texts: list[str]) -> dict[str, str]:
     from pipelines.definition import resolve_parameters
 
     parameters = parse_parameters(texts)
-    if parameters:
-        resolve_parameters(project.compiled.definition, parameters)
+    resolve_parameters(project.compiled.definition, parameters)
     return parameters
 
 
@@ -185,74 +227,28 @@ def _deploy(project: Project, terminal: Terminal) -> Deployment:
     return carry_out(project.compiled, project.spec.pipeline, project.gateway, project.images, terminal.note)
 
 
-def _start(project: Project, terminal: Terminal, parameters: dict[str, str], *, wait: bool) -> int:
+def _start(
+    project: Project,
+    terminal: Terminal,
+    parameters: dict[str, str],
+    *,
+    wait: bool,
+    facts: dict[str, Any] | None = None,
+) -> int:
+    from pipelines.cli.watching import follow, show_result
+
     arn = project.gateway.start_execution(project.spec.pipeline.name, parameters)
     if wait:
-        return _watch(project, terminal, arn, stop_on_interrupt=project.target.is_local)
+        terminal.note(f"execution {arn}")
+        execution = follow(project, terminal, arn, stops=project.target.is_local)
+        show_result(project, terminal, execution)
+        return FINE if execution.status == "Succeeded" else FAILED
     if terminal.json:
-        terminal.data({"execution": arn})
+        terminal.document({**(facts or {}), "execution": arn})
     else:
         terminal.result(arn)
         terminal.note(f"follow it: {project.command('status --watch')}")
     return FINE
-
-
-def _watch(project: Project, terminal: Terminal, arn: str, *, stop_on_interrupt: bool) -> int:
-    """Watch to the end. Ctrl-C stops a local execution; one on AWS goes on, and the user is told how to stop it."""
-    from pipelines.cli.drawing import progress
-    from pipelines.executions import watch
-
-    expected = _step_names(project, arn)
-    try:
-        with progress(terminal, expected) as show:
-            execution = watch(project.gateway, arn, show, time.sleep)
-    except KeyboardInterrupt:
-        stop_command = project.command(f"stop --execution {arn.rpartition('/')[2]}")
-        if not stop_on_interrupt:
-            terminal.note(f"the execution goes on; stop it: {stop_command}")
-            raise
-        terminal.note("stopping the execution …")
-        project.gateway.stop_execution(arn)
-        with progress(terminal, expected) as show:
-            execution = watch(project.gateway, arn, show, time.sleep)
-    return _end(project, terminal, execution)
-
-
-def _step_names(project: Project, arn: str) -> list[str]:
-    from pipelines.definition import parse
-
-    return [step.name for step in parse(project.gateway.execution_definition(arn)).all_steps()]
-
-
-def _end(project: Project, terminal: Terminal, execution: Execution) -> int:
-    """Show what came of an execution; 1 when it ended otherwise than Succeeded."""
-    from pipelines.cli.drawing import as_json, show_end
-    from pipelines.executions import report
-
-    came_out = report(project.gateway, execution)
-    if terminal.json:
-        terminal.data(as_json(project, execution, came_out))
-    else:
-        show_end(terminal, project, execution, came_out, _step_names(project, execution.arn))
-        for step in execution.steps:
-            if step.status == "Failed":
-                _show_failure(project, terminal, execution, step)
-    return FAILED if execution.ended and execution.status != "Succeeded" else FINE
-
-
-def _show_failure(project: Project, terminal: Terminal, execution: Execution, step: StepRun) -> None:
-    """What a failed step said, the end of its log, and where to read all of it."""
-    from collections import deque
-
-    from pipelines.executions import log_lines
-
-    terminal.note(f"\nerror: step {step.name} failed: {step.reason}")
-    tail = deque(log_lines(project.gateway, step), _LOG_TAIL)
-    if tail:
-        terminal.note(f"the end of its log ({len(tail)} lines):")
-        for line in tail:
-            terminal.note(f"  {line.time:%H:%M:%S} {line.text}")
-        terminal.note(f"  fix: read all of it: {project.command(f'logs {step.name} --execution {execution.id}')}")
 
 
 COMMANDS: dict[str, Command] = {

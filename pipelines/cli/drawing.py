@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.project import Project
 from pipelines.cli.terminal import Terminal
-from pipelines.executions import Execution, Report, StepRun
+from pipelines.executions import Execution, LogLine, StepRun
+from pipelines.report import Report
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,7 +27,7 @@ def progress(terminal: Terminal, expected: list[str]) -> Iterator[Callable[[Exec
         yield lambda _execution: None
         return
     console = terminal.console(error=True)
-    if not console.is_terminal:
+    if not console.file.isatty() or console.is_dumb_terminal:  # also where FORCE_COLOR says it were a terminal
         yield _lines(terminal)
         return
     from rich.live import Live
@@ -59,25 +61,27 @@ def _lines(terminal: Terminal) -> Callable[[Execution], None]:
     return show
 
 
-def steps_table(execution: Execution, expected: list[str]) -> Table:
+def steps_table(execution: Execution, expected: Sequence[str]) -> Table:
     """The steps that ran, with those that have not yet; a reason beside what failed."""
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, justify in (("step", "left"), ("status", "left"), ("duration", "right"), ("", "left")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    ran = {step.name for step in execution.steps}
+    table.add_column("step", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("duration", justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
     for step in execution.steps:
-        colour = _COLOURS.get(step.status, "")
-        status = f"[{colour}]{step.status}[/]" if colour else step.status
-        table.add_row(escape(step.name), status, _duration(step), escape(_detail(step)))
-    for name in expected:
-        if name not in ran:
-            table.add_row(
-                f"[dim]{escape(name)}[/]", "[dim]" + ("not run" if execution.ended else "waiting") + "[/]", "", ""
-            )
+        status = "Cached" if step.cached_from else step.status
+        table.add_row(step.name, Text(status, _COLOURS.get(step.status, "")), _duration(step), Text(_detail(step)))
+    for name in _not_run(execution, expected):
+        table.add_row(Text(name, "dim"), Text("not run" if execution.ended else "waiting", "dim"), "", "")
     return table
+
+
+def _not_run(execution: Execution, expected: Sequence[str]) -> list[str]:
+    ran = {step.name for step in execution.steps}
+    return [name for name in expected if name not in ran]
 
 
 def _duration(step: StepRun) -> str:
@@ -100,16 +104,17 @@ def _detail(step: StepRun) -> str:
     return str(outcome or package or "")
 
 
-def show_end(terminal: Terminal, project: Project, execution: Execution, report: Report, expected: list[str]) -> None:
+def show_end(
+    terminal: Terminal, project: Project, execution: Execution, report: Report, expected: Sequence[str]
+) -> None:
     """The table and the report of an execution that has ended, or how far it is."""
-    console = terminal.console()
-    console.print(steps_table(execution, expected))
-    console.print()
+    from rich.text import Text
+
+    text = Text()
     for title, lines in _sections(project, execution, report):
         if lines:
-            console.print(f"{title}", style="bold")
-            for line in lines:
-                console.print(f"  {line}", markup=False)
+            text.append(f"\n{title}", "bold").append("".join(f"\n  {line}" for line in lines))
+    terminal.drawn(steps_table(execution, expected), text)
 
 
 def _sections(project: Project, execution: Execution, report: Report) -> Iterator[tuple[str, list[str]]]:
@@ -129,8 +134,14 @@ def _columns(values: Mapping[str, str]) -> list[str]:
     return [f"{name:{width}}  {value}" for name, value in values.items()]
 
 
-def as_json(project: Project, execution: Execution, report: Report | None) -> dict[str, Any]:
-    """An execution for machines."""
+def as_json(
+    project: Project,
+    execution: Execution,
+    report: Report,
+    expected: Sequence[str],
+    tails: Mapping[str, Sequence[LogLine]],
+) -> dict[str, Any]:
+    """An execution for machines; `tails` are the ends of the logs of steps that failed."""
     return {
         "arn": execution.arn,
         "status": execution.status,
@@ -143,17 +154,17 @@ def as_json(project: Project, execution: Execution, report: Report | None) -> di
                 "start": step.start.isoformat() if step.start else None,
                 "end": step.end.isoformat() if step.end else None,
                 "reason": step.reason,
+                "cached_from": step.cached_from,
                 "metadata": dict(step.metadata),
+                "log_tail": [line.text for line in tails.get(step.name, ())],
             }
             for step in execution.steps
         ],
-        **({} if report is None else _report_json(project, report)),
-    }
-
-
-def _report_json(project: Project, report: Report) -> dict[str, Any]:
-    return {
-        "metrics": {step: dict(values) for step, values in report.metrics.items()},
+        "not_run": _not_run(execution, expected),
+        "metrics": {
+            step: {name: value if math.isfinite(value) else None for name, value in values.items()}
+            for step, values in report.metrics.items()
+        },
         "gates": list(report.gates),
         "model_packages": list(report.packages),
         "outputs": {name: project.readable(uri) for name, uri in report.outputs.items()},

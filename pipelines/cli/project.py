@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.errors import UsageError
 from pipelines.local.home import Home
-from pipelines.spec import Spec, Target, load
+from pipelines.spec import LOCAL, Spec, Target, load
 
 if TYPE_CHECKING:
     from pipelines.aws import Gateway
@@ -28,7 +29,7 @@ class Project:
     @classmethod
     def of(cls, given: argparse.Namespace) -> Project:
         file = given.file
-        return cls(file / "pipeline.yaml" if file.is_dir() else file, given.env)
+        return cls(file / "pipeline.yaml" if file.is_dir() else file, getattr(given, "env", LOCAL))
 
     @property
     def home(self) -> Home:
@@ -50,11 +51,15 @@ class Project:
 
     @cached_property
     def gateway(self) -> Gateway:
-        """AWS, or the local SageMaker, which is started if need be."""
+        """AWS, by credentials of the right account, or the local SageMaker, which is started if need be."""
         from pipelines.aws import Endpoint, Gateway
 
         if not self.target.is_local:
-            return Gateway(self.target)
+            from pipelines.deploy import check_account
+
+            gateway = Gateway(self.target)
+            check_account(gateway)
+            return gateway
         from pipelines.local.daemon import ensure
 
         return Gateway(self.target, Endpoint(ensure(self.home, self.target.region).endpoint))
@@ -76,7 +81,7 @@ class Project:
 
     def command(self, words: str) -> str:
         """A command of ours as the user would type it for this project and environment."""
-        file = "" if self.file == Path("pipeline.yaml") else f" -f {self.file}"
+        file = "" if self.file == Path("pipeline.yaml") else f" -f {shlex.quote(str(self.file))}"
         env = "" if self.target.is_local else f" --env {self.environment}"
         return f"pipelines {words}{file}{env}"
 
