@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -86,6 +86,7 @@ def spoiled(draw: st.DrawFn) -> Any:
     junk = draw(st.sampled_from(JUNK))
     keys = list(place) if isinstance(place, dict) else list(range(len(place)))
     key = draw(st.sampled_from(keys))
+    assume(key != "if" or not isinstance(junk, str))  # the schema leaves the syntax of conditions to the reader
     match draw(st.sampled_from(["replace", "remove", "add"])):
         case "replace":
             place[key] = junk
@@ -110,15 +111,10 @@ def test_what_the_schema_refuses_the_reader_refuses(value):
             validated(source(value))
 
 
-# Known to the reader alone: the syntax of conditions, and how long a time is.
-BEYOND_SCHEMA = ("operand", "comparison", "condition", "cannot read", "not expected there", "is missing at the end")
-
-
 @settings(max_examples=250, deadline=None)
 @given(spoiled())
 def test_what_the_reader_refuses_by_type_the_schema_refuses(value):
-    within = [what for what in refused_by_type(value) if not any(words in what for words in BEYOND_SCHEMA)]
-    assert not within or not VALIDATOR.is_valid(value)
+    assert not refused_by_type(value) or not VALIDATOR.is_valid(value)
 
 
 def refused_by_type(value: Any) -> list[str]:
