@@ -33,7 +33,10 @@ _DRAIN = 5.0
 
 @dataclass(frozen=True)
 class ContainerRequest:
-    """One container to run: `command` is resolved, `opt_ml` laid out by the caller, `log` appended to."""
+    """One container to run: `command` is resolved, `opt_ml` laid out by the caller, `log` appended to.
+
+    `reference` names the image for an engine that has images of its own.
+    """
 
     image: Image
     command: tuple[str, ...]
@@ -41,6 +44,7 @@ class ContainerRequest:
     opt_ml: Path
     log: Path
     network: bool = True
+    reference: str = ""
 
 
 class Container(Protocol):

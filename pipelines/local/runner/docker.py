@@ -1,0 +1,160 @@
+"""Runs a container by a Docker engine: the real image, where there is an engine.
+
+Takes the same `ContainerRequest` as the process runner and gives the same kind of `Container`. An image whose build
+context is known is built from it, once for its content; any other is the engine's, pulled if need be. A container gets
+what the contract gives it: /opt/ml, its environment, a network or none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, cast
+
+from pipelines.context import read_context
+from pipelines.errors import LocalError
+from pipelines.local.runner.log import LogWriter, pump
+from pipelines.local.runner.process import Container, ContainerRequest
+
+LABEL = "pipelines.home"
+_LAST_LINES = 15
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A Docker engine: the command that speaks to it, and that command's environment (DOCKER_HOST …)."""
+
+    program: str = "docker"
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, *words: str, check: bool = True) -> str:
+        """Run one command of the engine's; gives what it printed. Raises `LocalError` with its last lines."""
+        try:
+            done = subprocess.run(
+                [self.program, *words], env=dict(self.environment), capture_output=True, text=True, check=False
+            )
+        except OSError as error:
+            fix = "install Docker, or use the process runner"
+            raise LocalError(f"{self.program} cannot be run: {error}", fix=fix) from error
+        if check and done.returncode != 0:
+            last = "\n".join((done.stderr or done.stdout).strip().splitlines()[-_LAST_LINES:])
+            fix = f"see that it works: {self.program} {words[0]} …"
+            raise LocalError(f"{self.program} {words[0]} failed:\n{last}", fix=fix)
+        return done.stdout
+
+
+class DockerRunner:
+    """Starts containers by an engine; `home` labels them, so that what a killed server left can be removed."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        home: Path,
+        report: Callable[[str], None],
+        build_options: Sequence[str] = (),
+        run_options: Sequence[str] = (),
+    ) -> None:
+        self._engine = engine
+        self._run_options = tuple(run_options)
+        self._label = f"{LABEL}={home.resolve()}"
+        self._report = report
+        self._build_options = tuple(build_options)
+        self._building = threading.Lock()
+
+    def start(self, request: ContainerRequest) -> Container:
+        """Build or find the image and start the container. Raises `LocalError`."""
+        image = self._image(request)
+        name = f"pipelines-{uuid.uuid4().hex[:12]}"
+        program, *arguments = request.command
+        words = ["run", *self._run_options, "--rm", "--name", name, "--label", self._label, "--entrypoint", program]
+        words += ["--volume", f"{request.opt_ml.resolve()}:/opt/ml"]
+        words += [] if request.network else ["--network", "none"]
+        variables = dict(request.environment)
+        for variable, value in variables.items():
+            # By name alone the value comes from the client's environment and never stands in a process list.
+            words += ["--env", f"{variable}={value}" if variable in self._engine.environment else variable]
+        client = subprocess.Popen(
+            [self._engine.program, *words, image, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**variables, **self._engine.environment},
+            start_new_session=True,
+        )
+        return _Docker(client, self._engine, name, LogWriter(request.log))
+
+    def remove_leftovers(self) -> None:
+        """Remove the containers that a killed server of this home left running."""
+        left = self._engine.run("ps", "--all", "--quiet", "--filter", f"label={self._label}", check=False).split()
+        if left:
+            self._engine.run("rm", "--force", *left, check=False)
+
+    def _image(self, request: ContainerRequest) -> str:
+        folder = request.image.folder
+        if folder is None:
+            if not request.reference:
+                raise LocalError("nothing is known of the image", fix="name the image that the engine is to run")
+            return request.reference
+        tag = f"pipelines-local:{_content(folder)}"
+        with self._building:
+            if not self._engine.run("images", "--quiet", tag, check=False).strip():
+                self._report(f"building {tag} of {folder}")
+                self._engine.run("build", "--quiet", "--tag", tag, *self._build_options, str(folder))
+        return tag
+
+
+class _Docker:
+    """A container behind `docker run`, which ends with the container's exit code."""
+
+    def __init__(self, client: subprocess.Popen[bytes], engine: Engine, name: str, writer: LogWriter) -> None:
+        self._client = client
+        self._engine = engine
+        self._name = name
+        self._writer = writer
+        self._ended = threading.Event()
+        self._code = 0
+        threading.Thread(target=self._watch, name=name, daemon=True).start()
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        return self._code if self._ended.wait(timeout) else None
+
+    def stop(self, grace: float) -> None:
+        """SIGTERM to the container's first process, SIGKILL to all after `grace` seconds; returns at once."""
+        threading.Thread(target=self._stop, args=(grace,), daemon=True).start()
+
+    def _stop(self, grace: float) -> None:
+        with suppress(LocalError):
+            self._engine.run("stop", "--time", str(max(0, round(grace))), self._name, check=False)
+
+    def _watch(self) -> None:
+        output = cast(IO[bytes], self._client.stdout)
+        with suppress(OSError):
+            pump(output.fileno(), self._writer)
+        code = self._client.wait()
+        self._writer.close()
+        output.close()
+        self._code = code if code >= 0 else 128 - code
+        self._ended.set()
+
+
+def _content(folder: Path) -> str:
+    """A tag for the content of a build context, its Dockerfile included."""
+    digest = hashlib.sha256()
+    for file in read_context(folder.parent, folder.name).files:
+        digest.update(f"{file.path}:{file.sha256};".encode())
+    return digest.hexdigest()[:16]
+
+
+def find_engine(environ: Mapping[str, str] = os.environ) -> Engine:
+    """The engine that the caller's `docker` command speaks to. Raises `LocalError` when none answers."""
+    kept = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
+    engine = Engine("docker", {name: environ[name] for name in kept if name in environ} | {"DOCKER_BUILDKIT": "1"})
+    engine.run("version", "--format", "{{.Server.Version}}")
+    return engine
