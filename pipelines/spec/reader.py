@@ -123,8 +123,8 @@ class _Reader:
         for limit in limits:
             if isinstance(limit, Pattern) and isinstance(text, str) and not re.fullmatch(limit.regex, text):
                 return self.refuse(path, f"{text!r} is not allowed here", f"use {limit.what}")
-            if isinstance(limit, Between) and (size := _size(text)) and not limit.low <= size[0] <= limit.high:
-                allowed = range_words(limit, is_time=isinstance(text, Duration))
+            if isinstance(limit, Between) and (size := _size(value)) and not limit.low <= size[0] <= limit.high:
+                allowed = range_words(limit, is_time=isinstance(value, Duration))
                 return self.refuse(path, f"{size[1]} is out of range", f"use {allowed}{size[2]}")
         return value
 
