@@ -13,6 +13,7 @@ from pipelines.cli.terminal import Terminal
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
+    from pipelines.compile import Compiled
     from pipelines.deploy import Deployment
 
 FINE, FAILED = 0, 1
@@ -25,7 +26,7 @@ def validate(given: argparse.Namespace, terminal: Terminal) -> int:
     from pipelines.checks import check
 
     project = Project.of(given)
-    definition = project.compiled.definition
+    definition = _compiled(project, terminal).definition
     findings = check(definition, pipeline_name=project.spec.pipeline.name)
     if terminal.json:
         terminal.document({"digest": definition.digest, "findings": [asdict(finding) for finding in findings]})
@@ -41,7 +42,7 @@ def compile_(given: argparse.Namespace, terminal: Terminal) -> int:
     """Print the definition, or write it to a file."""
     import json
 
-    text = json.dumps(Project.of(given).compiled.definition.document, indent=2, ensure_ascii=False)
+    text = json.dumps(_compiled(Project.of(given), terminal).definition.document, indent=2, ensure_ascii=False)
     if not given.output:
         terminal.result(text)
         return FINE
@@ -58,14 +59,14 @@ def graph(given: argparse.Namespace, terminal: Terminal) -> int:
     from pipelines.graph import as_mermaid, as_text
 
     draw = {"text": as_text, "mermaid": as_mermaid}[given.format]
-    terminal.result(draw(Project.of(given).compiled.definition).rstrip("\n"))
+    terminal.result(draw(_compiled(Project.of(given), terminal).definition).rstrip("\n"))
     return FINE
 
 
 def deploy(given: argparse.Namespace, terminal: Terminal) -> int:
     """Carry the pipeline into its environment; start it if asked."""
     project = Project.of(given)
-    parameters = _checked_parameters(project, given.parameters) if given.start else {}
+    parameters = _checked_parameters(project, terminal, given.parameters) if given.start else {}
     deployed = _deploy(project, terminal)
     facts = {"pipeline": deployed.pipeline_arn, "action": deployed.action, "uploaded": deployed.uploaded}
     if given.start:
@@ -80,7 +81,7 @@ def deploy(given: argparse.Namespace, terminal: Terminal) -> int:
 def run(given: argparse.Namespace, terminal: Terminal) -> int:
     """Deploy, start and watch in the local SageMaker."""
     project = Project.of(given)
-    parameters = _checked_parameters(project, given.parameters)
+    parameters = _checked_parameters(project, terminal, given.parameters)
     _deploy(project, terminal)
     return _start(project, terminal, parameters, wait=True)
 
@@ -212,19 +213,25 @@ def _say_where(terminal: Terminal, endpoint: str, region: str) -> None:
         terminal.result(f"{endpoint}\nexport {' '.join(f'{name}={value}' for name, value in variables.items())}")
 
 
-def _checked_parameters(project: Project, texts: list[str]) -> dict[str, str]:
+def _compiled(project: Project, terminal: Terminal) -> Compiled:
+    with terminal.busy("compiling with the SageMaker SDK: some seconds, the first time …"):
+        return project.compiled
+
+
+def _checked_parameters(project: Project, terminal: Terminal, texts: list[str]) -> dict[str, str]:
     """The parameters, after every rule that the service would apply: before anything is deployed."""
     from pipelines.definition import resolve_parameters
 
     parameters = parse_parameters(texts)
-    resolve_parameters(project.compiled.definition, parameters)
+    resolve_parameters(_compiled(project, terminal).definition, parameters)
     return parameters
 
 
 def _deploy(project: Project, terminal: Terminal) -> Deployment:
     from pipelines.deploy import deploy as carry_out
 
-    return carry_out(project.compiled, project.spec.pipeline, project.gateway, project.images, terminal.note)
+    compiled = _compiled(project, terminal)
+    return carry_out(compiled, project.spec.pipeline, project.gateway, project.images, terminal.note)
 
 
 def _start(

@@ -34,9 +34,8 @@ def progress(terminal: Terminal, expected: list[str]) -> Iterator[Callable[[Exec
 
     # The table moves on between snapshots: durations grow.
     latest: list[Execution] = []
-    with Live(
-        console=console, refresh_per_second=8, transient=True, get_renderable=lambda: _live(latest, expected)
-    ) as live:
+    draw = lambda: _live(latest, expected, console.height)  # noqa: E731
+    with Live(console=console, refresh_per_second=8, transient=True, get_renderable=draw) as live:
 
         def show(execution: Execution) -> None:
             latest[:] = [execution]
@@ -45,8 +44,8 @@ def progress(terminal: Terminal, expected: list[str]) -> Iterator[Callable[[Exec
         yield show
 
 
-def _live(latest: list[Execution], expected: list[str]) -> Any:
-    return steps_table(latest[0], expected) if latest else ""
+def _live(latest: list[Execution], expected: Sequence[str], height: int) -> Any:
+    return steps_table(latest[0], expected, rows=max(1, height - 4)) if latest else ""
 
 
 def _lines(terminal: Terminal) -> Callable[[Execution], None]:
@@ -61,8 +60,11 @@ def _lines(terminal: Terminal) -> Callable[[Execution], None]:
     return show
 
 
-def steps_table(execution: Execution, expected: Sequence[str]) -> Table:
-    """The steps that ran, with those that have not yet; a reason beside what failed."""
+def steps_table(execution: Execution, expected: Sequence[str], rows: int | None = None) -> Table:
+    """The steps that ran, with those that have not yet; a reason beside what failed.
+
+    With `rows`, no more than so many lines, the newest steps first of all: a table that is redrawn must fit the screen.
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -70,12 +72,17 @@ def steps_table(execution: Execution, expected: Sequence[str]) -> Table:
     table.add_column("step", no_wrap=True)
     table.add_column("status", no_wrap=True)
     table.add_column("duration", justify="right", no_wrap=True)
-    table.add_column("", overflow="fold")
-    for step in execution.steps:
+    table.add_column("", no_wrap=rows is not None, overflow="fold" if rows is None else "ellipsis")
+    ran, waiting = execution.steps[-rows if rows else 0 :], _not_run(execution, expected)
+    waiting = waiting[: None if rows is None else rows - len(ran)]
+    for step in ran:
         status = "Cached" if step.cached_from else step.status
         table.add_row(step.name, Text(status, _COLOURS.get(step.status, "")), _duration(step), Text(_detail(step)))
-    for name in _not_run(execution, expected):
+    for name in waiting:
         table.add_row(Text(name, "dim"), Text("not run" if execution.ended else "waiting", "dim"), "", "")
+    hidden = len(execution.steps) + len(_not_run(execution, expected)) - len(ran) - len(waiting)
+    if hidden:
+        table.add_row(Text(f"… {hidden} more", "dim"), "", "", "")
     return table
 
 
@@ -97,11 +104,12 @@ def _took(step: StepRun) -> str:
 
 
 def _detail(step: StepRun) -> str:
+    """What is to be known of a step at a glance: why it failed, how a gate decided, what was registered."""
     if step.reason:
         return step.reason.splitlines()[0]
     outcome = (step.metadata.get("Condition") or {}).get("Outcome")
-    package = (step.metadata.get("RegisterModel") or {}).get("Arn")
-    return str(outcome or package or "")
+    package = (step.metadata.get("RegisterModel") or {}).get("Arn") or ""
+    return str(outcome or package.rpartition(":model-package/")[2])
 
 
 def show_end(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pipelines.errors import UsageError
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from pipelines.errors import Problem
 
+_PATIENCE = 1.0  # seconds without a word
 _UNLIMITED = 100_000  # columns; a pipe has no width: nothing is cut or wrapped there
 
 
@@ -61,6 +64,17 @@ class Terminal:
     def note(self, text: str) -> None:
         """What happens meanwhile."""
         _write(sys.stderr, text)
+
+    @contextmanager
+    def busy(self, text: str) -> Iterator[None]:
+        """Says what takes so long, if it does."""
+        timer = threading.Timer(_PATIENCE, self.note, [text])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def problems(self, problems: Iterable[Problem]) -> None:
         """Mistakes: where, what, and the mend; as JSON on stdout, too, when machines listen."""
