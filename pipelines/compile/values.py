@@ -13,17 +13,11 @@ from typing import Any
 
 from pipelines.compile.sdk import Sdk
 from pipelines.spec import Target
+from pipelines.spec.conditions import AllOf, AnyOf, Comparison, Condition, In, Not, Operand
 from pipelines.spec.expressions import (
-    AllOf,
-    AnyOf,
-    Comparison,
-    Condition,
     EnvironmentValue,
     ExecutionValue,
-    In,
     Model,
-    Not,
-    Operand,
     Output,
     Parameter,
     Reference,

@@ -1,4 +1,4 @@
-"""The expression grammar of pipeline.yaml: `${{ … }}` in texts, and the comparisons of a condition's `if`.
+"""The expression grammar of pipeline.yaml: `${{ … }}` in texts; `conditions.py` has the comparisons of an `if`.
 
 text        a text with any number of `${{ reference }}` in it
 reference   parameters.NAME | env.NAME | execution.NAME
@@ -11,10 +11,7 @@ operand     `${{ reference }}`, a number, true, false, or a 'quoted text'
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-
-from pipelines.spec.scalars import decimal_number, whole_number
 
 EXECUTION_VARIABLES = {
     "id": "PipelineExecutionId",
@@ -26,7 +23,7 @@ EXECUTION_VARIABLES = {
 }
 ENVIRONMENT_VALUES = ("name", "account", "region", "role", "bucket", "prefix")
 
-_OPEN, _CLOSE = "${{", "}}"
+OPEN, CLOSE = "${{", "}}"
 _NAME = r"[A-Za-z0-9_-]+"
 _PART = rf"(?:\.{_NAME}|\[[0-9]+\]|\['[^']*'\])"
 _REFERENCE = re.compile(rf"{_NAME}{_PART}*")
@@ -37,12 +34,6 @@ REFERENCE_PATTERN = (
     rf"|steps{_PART}\.(?:outputs{_PART}|model|reports{_PART}+))"
 )
 TEMPLATE_PATTERN = rf"(?:(?!\$\{{\{{)[\s\S]|\$\{{\{{\s*{REFERENCE_PATTERN}\s*\}}\}})*"
-_TOKEN = re.compile(
-    r"\s*(?:(?P<reference>\$\{\{.*?\}\})|(?P<number>-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)"
-    r"|'(?P<single>[^']*)'|\"(?P<double>[^\"]*)\"|(?P<operator>==|!=|>=|<=|>|<|\(|\)|\[|\]|,)|(?P<word>[A-Za-z_]+))",
-    re.DOTALL,
-)
-_MAX_DEPTH = 20  # of parentheses and `not`
 
 
 class ExpressionError(ValueError):
@@ -122,51 +113,15 @@ class Template:
         return self.parts[0] if len(self.parts) == 1 and not isinstance(self.parts[0], str) else None
 
 
-Operand = Reference | str | int | float | bool
-
-
-@dataclass(frozen=True)
-class Comparison:
-    operator: str
-    left: Operand
-    right: Operand
-
-
-@dataclass(frozen=True)
-class In:
-    operand: Operand
-    values: tuple[Operand, ...]
-
-
-@dataclass(frozen=True)
-class Not:
-    condition: Condition
-
-
-@dataclass(frozen=True)
-class AllOf:
-    conditions: tuple[Condition, ...]
-
-
-@dataclass(frozen=True)
-class AnyOf:
-    conditions: tuple[Condition, ...]
-
-
-Condition = Comparison | In | Not | AllOf | AnyOf
-
-
 def parse_template(text: str) -> Template:
     """Parse a text with `${{ … }}` in it. Raises `ExpressionError`."""
     parts: list[str | Reference] = []
     rest = text
-    while _OPEN in rest:
-        before, _, rest = rest.partition(_OPEN)
-        inside, closed, rest = rest.partition(_CLOSE)
+    while OPEN in rest:
+        before, _, rest = rest.partition(OPEN)
+        inside, closed, rest = rest.partition(CLOSE)
         if not closed:
-            raise ExpressionError(
-                f"{_OPEN} without {_CLOSE}", f"close the expression: {_OPEN}{inside.rstrip()} {_CLOSE}"
-            )
+            raise ExpressionError(f"{OPEN} without {CLOSE}", f"close the expression: {OPEN}{inside.rstrip()} {CLOSE}")
         if before:
             parts.append(before)
         parts.append(parse_reference(inside.strip()))
@@ -214,149 +169,3 @@ def _reference_fix(root: str) -> str:
         case "parameters":
             return "use parameters.NAME"
     return "references begin with parameters, env, execution or steps"
-
-
-def parse_condition(text: str) -> Condition:
-    """Parse the `if` of a condition step. Raises `ExpressionError`."""
-    parser = _ConditionParser(_tokens(text))
-    condition = parser.any_of()
-    if parser.token:
-        raise ExpressionError(f"{parser.token[1]!r} was not expected there", "join comparisons with `and` or `or`")
-    return condition
-
-
-Token = tuple[str, str]
-
-
-def _tokens(text: str) -> Iterator[Token]:
-    position = 0
-    text = text.strip()
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if not match:
-            fix = "compare operands: ${{ reference }}, numbers, true, false or 'quoted texts'"
-            raise ExpressionError(f"cannot read {text[position : position + 20]!r}", fix)
-        position = match.end()
-        kind = str(match.lastgroup)
-        yield kind, match[kind]
-
-
-class _ConditionParser:
-    """Recursive descent over a condition's tokens; `not` binds closer than `and`, `and` closer than `or`."""
-
-    def __init__(self, tokens: Iterator[Token]) -> None:
-        self.rest = tokens
-        self.token: Token | None = next(tokens, None)
-        self.depth = 0
-
-    def take(self) -> Token:
-        if self.token is None:
-            raise ExpressionError("the condition ends too early", "compare two operands: A >= B")
-        taken, self.token = self.token, next(self.rest, None)
-        return taken
-
-    def takes(self, kind: str, *texts: str) -> bool:
-        return self.token is not None and self.token[0] == kind and self.token[1] in texts
-
-    def any_of(self) -> Condition:
-        found = [self.all_of()]
-        while self.takes("word", "or"):
-            self.take()
-            found.append(self.all_of())
-        return found[0] if len(found) == 1 else AnyOf(tuple(found))
-
-    def all_of(self) -> Condition:
-        found = [self.one()]
-        while self.takes("word", "and"):
-            self.take()
-            found.append(self.one())
-        return found[0] if len(found) == 1 else AllOf(tuple(found))
-
-    def one(self) -> Condition:
-        if self.takes("word", "not"):
-            self.deeper()
-            return Not(self.one())
-        if self.takes("operator", "("):
-            self.deeper()
-            inner = self.any_of()
-            self.expect(")")
-            self.depth -= 1
-            return inner
-        return self.comparison()
-
-    def deeper(self) -> None:
-        self.take()
-        self.depth += 1
-        if self.depth > _MAX_DEPTH:
-            raise ExpressionError("the condition is nested too deeply", "split it into several condition steps")
-
-    def comparison(self) -> Condition:
-        left = self.operand()
-        kind, text = self.take()
-        if (kind, text) == ("word", "in"):
-            return In(left, self.values())
-        if (kind, text) == ("word", "not") and self.takes("word", "in"):
-            self.take()
-            return Not(In(left, self.values()))
-        if kind != "operator" or text not in ("==", "!=", ">", ">=", "<", "<="):
-            raise ExpressionError(f"{text!r} is not a comparison", "use one of == != > >= < <= in, not in")
-        right = self.operand()
-        if text == "!=":
-            return Not(Comparison("==", left, right))
-        return Comparison(text, left, right)
-
-    def values(self) -> tuple[Operand, ...]:
-        self.expect("[")
-        values = [self.operand()]
-        while self.takes("operator", ","):
-            self.take()
-            values.append(self.operand())
-        self.expect("]")
-        return tuple(values)
-
-    def operand(self) -> Operand:
-        kind, text = self.take()
-        match kind:
-            case "reference":
-                return parse_reference(text.removeprefix(_OPEN).removesuffix(_CLOSE).strip())
-            case "number":
-                return _number(text)
-            case "single" | "double":
-                return text
-            case "word" if text in ("true", "false"):
-                return text == "true"
-        raise ExpressionError(
-            f"{text!r} is not an operand", f"write texts in quotes ('{text}') and references in ${{{{ }}}}"
-        )
-
-    def expect(self, text: str) -> None:
-        if self.token is None:
-            raise ExpressionError(f"a {text!r} is missing at the end", f"add {text!r}")
-        kind, found = self.take()
-        if (kind, found) != ("operator", text):
-            raise ExpressionError(f"expected {text!r}, found {found!r}", f"put a {text!r} there")
-
-
-def _number(text: str) -> int | float:
-    try:
-        return decimal_number(text) if any(mark in text for mark in ".eE") else whole_number(text)
-    except ValueError as error:
-        raise ExpressionError(str(error), "compare with a smaller number") from error
-
-
-def condition_references(condition: Condition) -> Iterator[Reference]:
-    """All references in a condition."""
-    match condition:
-        case Comparison(left=left, right=right):
-            yield from _operand_references(left, right)
-        case In(operand=operand, values=values):
-            yield from _operand_references(operand, *values)
-        case Not(condition=inner):
-            yield from condition_references(inner)
-        case AllOf(conditions=conditions) | AnyOf(conditions=conditions):
-            for part in conditions:
-                yield from condition_references(part)
-
-
-def _operand_references(*operands: Operand) -> Iterator[Reference]:
-    yield from (operand for operand in operands if not isinstance(operand, (str, int, float)))

@@ -9,7 +9,8 @@ from dataclasses import Field, fields, is_dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pipelines.spec.expressions import Condition, Template
+from pipelines.spec.conditions import Condition
+from pipelines.spec.expressions import Template
 from pipelines.spec.model import Between, Duration
 
 _WORDS = {

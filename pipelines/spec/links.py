@@ -6,19 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from pipelines.spec.expressions import (
-    AllOf,
-    AnyOf,
-    Comparison,
-    In,
-    Model,
-    Not,
-    Output,
-    Reference,
-    Report,
-    Template,
-    condition_references,
-)
+from pipelines.spec.conditions import AllOf, AnyOf, Comparison, In, Not, condition_references
+from pipelines.spec.expressions import Model, Output, Reference, Report, Template
 from pipelines.spec.kinds import key_of
 from pipelines.spec.model import Pipeline, Step
 from pipelines.spec.source import ValuePath

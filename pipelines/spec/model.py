@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
-from pipelines.spec.expressions import Condition, Template, parse_template
+from pipelines.spec.conditions import Condition
+from pipelines.spec.expressions import Template, parse_template
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from dataclasses import MISSING, Field
 from typing import Any, Literal, get_args, get_origin
 
 from pipelines.nearest import suggestion
-from pipelines.spec.expressions import Condition, ExpressionError, Template, parse_condition, parse_template
+from pipelines.spec.conditions import Condition, parse_condition
+from pipelines.spec.expressions import ExpressionError, Template, parse_template
 from pipelines.spec.kinds import accepts, describe, found, is_record, keys, options, range_words, unwrap
 from pipelines.spec.model import Between, Duration, Pattern
 from pipelines.spec.source import Problems, Source, ValuePath

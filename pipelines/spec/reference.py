@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from pipelines.spec import expressions
-from pipelines.spec.expressions import ENVIRONMENT_VALUES, EXECUTION_VARIABLES, Condition, Template
+from pipelines.spec.conditions import Condition
+from pipelines.spec.expressions import ENVIRONMENT_VALUES, EXECUTION_VARIABLES, Template
 from pipelines.spec.kinds import is_record, keys, options, range_words, unwrap
 from pipelines.spec.model import BUILT_IN, Between, Doc, Duration, JobDefaults, Pattern, Pipeline
 from pipelines.spec.schema import plain_default

@@ -12,7 +12,8 @@ from dataclasses import MISSING, Field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from pipelines.spec.expressions import TEMPLATE_PATTERN, Condition, Template
+from pipelines.spec.conditions import Condition
+from pipelines.spec.expressions import TEMPLATE_PATTERN, Template
 from pipelines.spec.kinds import is_record, keys, options, unwrap
 from pipelines.spec.model import KINDS, Between, Doc, Duration, Pattern, Pipeline, Step
 

@@ -10,24 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.spec.conditions import AllOf, AnyOf, Comparison, In, Not, condition_references, parse_condition
 from pipelines.spec.expressions import (
     REFERENCE_PATTERN,
     TEMPLATE_PATTERN,
-    AllOf,
-    AnyOf,
-    Comparison,
     EnvironmentValue,
     ExecutionValue,
     ExpressionError,
-    In,
     Model,
-    Not,
     Output,
     Parameter,
     Report,
     Template,
-    condition_references,
-    parse_condition,
     parse_reference,
     parse_template,
 )
