@@ -242,7 +242,7 @@ _ARGUMENTS: Final = (
         shapes.broken(UNKNOWN),
     ),
     Check("argument-missing", ERROR, "Every required argument is given", "CONTRACT 1.3", shapes.broken(REQUIRED)),
-    Check("argument-type", ERROR, "Arguments are of the request's types", "CONTRACT 1.3", shapes.broken(TYPE)),
+    Check("argument-type", ERROR, "Arguments are of the request's types", "CONTRACT 1.3", shapes.broken(TYPE, UNION)),
     Check(
         "argument-value",
         ERROR,
@@ -266,7 +266,6 @@ _ARGUMENTS: Final = (
         "CONTRACT 1.3, 3.3, 3.4",
         exactly_one.choices,
     ),
-    Check("union", ERROR, "A union of the request has exactly one member", "botocore's model", shapes.broken(UNION)),
     Check(
         "versioned-package",
         ERROR,
