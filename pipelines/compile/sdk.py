@@ -112,7 +112,7 @@ class _OfflineClient:
 
 
 class _NoLocalClient:
-    """The SDK makes a local session for each processing step, to read the name of this method: 0.15 s each."""
+    """The SDK makes a local session for each processing step, to read the name of this method: 0.1 s each."""
 
     def create_processing_job(self) -> None:
         raise NotImplementedError
