@@ -23,9 +23,10 @@ from processing.errors import Problem, RecipeError
 from processing.fitted import FILE, Fitted
 from processing.fitting import fit
 from processing.jsontext import to_json
-from processing.quality import SPLITS, summarise
+from processing.quality import SPLITS, count_treated, summarise
 from processing.recipe.model import Recipe
 from processing.recipe.reader import load_recipe
+from processing.settling import settle
 from processing.sql.stage import clean_sql
 from processing.staging import stage
 
@@ -43,12 +44,15 @@ def run_features(paths: Paths, recipe_path: Path | None = None, limits: Limits |
 def make_features(engine: Engine, recipe: Recipe, paths: Paths, scratch: Path) -> Fitted:
     """Stage, check, fit, transform. features.json comes last: where it is, the step was complete."""
     staged = stage(engine, recipe, paths.processing_input, scratch)
-    summary = summarise(engine, recipe, staged)
+    settled = settle(engine, recipe, staged.relation)
+    summary = summarise(engine, recipe, staged, settled)
     print(f"features: {json.dumps({'rows_read': summary['rows_read'], **summary['splits']})}", flush=True)
-    clean = f"(\n{clean_sql(recipe, staged.relation, engine.dialect)}\n)"
-    fitted = Fitted(recipe, fit(engine, recipe, f"{clean} AS clean"))
+    clean = f"(\n{clean_sql(recipe, settled.relation, engine.dialect)}\n)"
+    statistics = fit(engine, recipe, f"{clean} AS clean", settled.target)
+    fitted = Fitted(recipe, statistics, settled.target)
     for table, query in fitted.lookups(engine.dialect):
         engine.run(f"CREATE TEMP TABLE {table} AS {query}")
+    summary["features"] = count_treated(engine, fitted, clean)
     for split in SPLITS:
         folder = paths.processing_output(split)
         engine.write(fitted.sql(clean, split, engine.dialect), folder / "part-00000.parquet")

@@ -17,9 +17,10 @@ from processing.recipe.model import Recipe
 from processing.recipe.reader import read_recipe
 from processing.sql.dialect import Dialect, DuckDB
 from processing.sql.transform import lookup_sql, lookup_table, transform_sql
+from processing.task import FittedTarget, read_target
 from processing.transforms.interface import Rendered, Statistics
 
-FORMAT = 1
+FORMAT = 2
 FILE = "features.json"
 
 
@@ -34,10 +35,11 @@ class FeatureColumn:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A recipe with the statistics of its features."""
+    """A recipe with the statistics of its features, and its target as the training split settled it."""
 
     recipe: Recipe
     statistics: Mapping[str, Statistics]
+    target: FittedTarget
 
     def rendered(self, dialect: Dialect) -> list[Rendered]:
         return [
@@ -68,14 +70,14 @@ class Fitted:
 
     def to_json(self) -> str:
         """The file's text: the same for the same data, byte for byte."""
-        columns = [{"name": "key", "type": "VARCHAR"}, {"name": "target", "type": "INTEGER"}]
+        columns = [{"name": "key", "type": "VARCHAR"}, {"name": "target", "type": self.target.sql_type}]
         features = [
             {"name": column.name, "type": "FLOAT", "feature": column.feature, "sources": list(column.sources)}
             for column in self.columns
         ]
         document = {
             "format": FORMAT,
-            "target": self.recipe.target.text,
+            "target": self.target.document(),
             "columns": [*columns, *features],
             "statistics": dict(self.statistics),
             "recipe": self.recipe.plain,
@@ -88,12 +90,13 @@ def read_fitted(text: str, where: str) -> Fitted:
     fix = "take the features.json that the features step of this image wrote"
     try:
         document: Any = json.loads(text)
-        version, recipe, statistics = document["format"], document["recipe"], document["statistics"]
+        version = document["format"]
+        if version != FORMAT:
+            raise ModelError([Problem(where, f"format {version} is not read; this image reads {FORMAT}", fix)])
+        recipe, statistics, target = document["recipe"], document["statistics"], read_target(document["target"])
     except (ValueError, TypeError, KeyError) as error:
         raise ModelError([Problem(where, f"not a features.json: {error}", fix)]) from error
-    if version != FORMAT:
-        raise ModelError([Problem(where, f"format {version} is not read; this image reads {FORMAT}", fix)])
-    return Fitted(read_recipe(json.dumps(recipe), where), statistics)
+    return Fitted(read_recipe(json.dumps(recipe), where), statistics, target)
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

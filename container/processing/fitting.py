@@ -12,7 +12,8 @@ from processing.errors import Problem, RecipeError
 from processing.recipe.model import Recipe
 from processing.sql import statistics as sql
 from processing.sql.dialect import Dialect
-from processing.transforms.interface import CannotFit, FoldCount, Moments, Statistics
+from processing.task import FittedTarget, Task
+from processing.transforms.interface import CannotFit, FoldSum, Moments, Statistics
 
 MAX_CATEGORIES = 50_000
 """Of one feature: they are written into features.json, a row for each fold into a lookup table."""
@@ -21,8 +22,9 @@ MAX_CATEGORIES = 50_000
 class TrainingSplit:
     """Answers a transform's questions (interface.Fitter) from the training rows, and from no others."""
 
-    def __init__(self, engine: Engine, clean: str) -> None:
+    def __init__(self, engine: Engine, clean: str, target: FittedTarget | None = None) -> None:
         self._engine = engine
+        self.target = target or FittedTarget()
         self._relation = f"(SELECT * FROM {clean} WHERE {engine.dialect.name('_split')} = 'train') AS train"
 
     @property
@@ -61,13 +63,32 @@ class TrainingSplit:
         self._bound(len(found), expression)
         return sorted(((value, int(rows)) for value, rows in found), key=lambda pair: _order(pair[0]))
 
-    def fold_counts(self, expression: str, folds: int) -> list[FoldCount]:
-        """Rows and positives of each category in each fold, in a stable order."""
+    def most_frequent(self, expression: str) -> float | None:
+        """The value of most rows, the smallest of equals; None when there is no value."""
+        found = self._engine.rows(sql.most_frequent_sql(expression, self._relation))
+        return float(found[0][0]) if found else None
+
+    def fold_sums(self, expression: str, folds: int) -> list[FoldSum]:
+        """Rows and target sums of each category in each fold, in a stable order."""
+        values, power = self._summed()
         limit = MAX_CATEGORIES * folds + 1
-        found = self._engine.rows(sql.fold_counts_sql(expression, self._relation, folds, limit, self.dialect))
+        found = self._engine.rows(sql.fold_sums_sql(expression, self._relation, folds, values, limit, self.dialect))
         self._bound(len({row[0] for row in found}), expression)
-        counts = [FoldCount(value, int(fold), int(rows), int(positives)) for value, fold, rows, positives in found]
-        return sorted(counts, key=lambda item: (_order(item.category), item.fold))
+        sums = [FoldSum(value, int(fold), int(rows), _unscaled(totals, power)) for value, fold, rows, *totals in found]
+        return sorted(sums, key=lambda item: (_order(item.category), item.fold))
+
+    def _summed(self) -> tuple[list[str], int | None]:
+        """The whole numbers to sum for the task's target, and the power of two that a number was scaled by."""
+        target = self.dialect.name("_target")
+        match self.target.task:
+            case Task.BINARY:
+                return [target], None
+            case Task.MULTICLASS:
+                indices = range(len(self.target.classes))
+                return [f"CASE WHEN {target} = {index} THEN 1 ELSE 0 END" for index in indices], None
+        _, largest = self._engine.row(sql.extent_sql(target, self._relation))
+        power = sql.exponent(largest or 0.0)
+        return [sql.scaled_sql(target, power, self.dialect)], power
 
     def _bound(self, count: int, expression: str) -> None:
         if count > MAX_CATEGORIES:
@@ -75,13 +96,17 @@ class TrainingSplit:
             raise CannotFit(what, "take a coarser column, or remove the feature")
 
 
+def _unscaled(totals: Sequence[int], power: int | None) -> tuple[float, ...]:
+    return tuple(int(total) if power is None else sql.average(int(total), power, 1) for total in totals)
+
+
 def _order(category: str | None) -> tuple[bool, str]:
     return category is not None, category or ""
 
 
-def fit(engine: Engine, recipe: Recipe, clean: str) -> dict[str, Statistics]:
+def fit(engine: Engine, recipe: Recipe, clean: str, target: FittedTarget) -> dict[str, Statistics]:
     """The statistics of every feature; RecipeError for all that cannot be fitted."""
-    split = TrainingSplit(engine, clean)
+    split = TrainingSplit(engine, clean, target)
     fitted: dict[str, Statistics] = {}
     problems = []
     for feature in recipe.features:

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from processing.errors import ModelError
 from processing.fitted import Fitted, read_fitted, unique_names
 from processing.jsontext import to_json
-from processing.recipe.model import Split
+from processing.recipe.model import HashSplit
 from processing.recipe.reader import read_recipe
 from processing.sql import statistics
 from processing.sql.dialect import DuckDB
 from processing.sql.split import split_of, thresholds
+from processing.task import FittedTarget, Task
 from processing.transforms.target_encoding import encode
 
 SQL = DuckDB()
@@ -33,7 +34,9 @@ STATISTICS = {
 
 @pytest.fixture
 def fitted(recipe_text: str) -> Fitted:
-    return Fitted(read_recipe(recipe_text, "shop.yaml"), STATISTICS)
+    return Fitted(
+        read_recipe(recipe_text, "shop.yaml"), STATISTICS, FittedTarget(Task.BINARY, "orders.delay", "delay > 10")
+    )
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
@@ -56,13 +59,13 @@ def test_quotes_in_texts_and_names_are_doubled() -> None:
 
 @given(st.text(max_size=20))
 def test_the_split_of_a_key_grows_with_the_fractions(key: str) -> None:
-    small, large = Split(0.2, 0.4, 0.4, "", ()), Split(0.6, 0.2, 0.2, "", ())
+    small, large = HashSplit(0.2, 0.4, 0.4, "", ()), HashSplit(0.6, 0.2, 0.2, "", ())
     assert split_of(key, small) != "train" or split_of(key, large) == "train"
 
 
 def test_thresholds_are_hex_text_of_eight_digits() -> None:
-    assert thresholds(Split(0.8, 0.1, 0.1, "", ())) == ("cccccccd", "e6666666")
-    assert thresholds(Split(0.001, 0.001, 0.998, "", ())) == ("00418937", "0083126f")
+    assert thresholds(HashSplit(0.8, 0.1, 0.1, "", ())) == ("cccccccd", "e6666666")
+    assert thresholds(HashSplit(0.001, 0.001, 0.998, "", ())) == ("00418937", "0083126f")
 
 
 @given(st.lists(st.sampled_from(["a", "A", "b", "a~2", "key"])))
@@ -109,7 +112,7 @@ COUNTS = st.lists(
 def test_a_fold_is_encoded_without_its_own_labels(folds: list[list[tuple[int, int]]], fold: int) -> None:
     def table(extra: int) -> object:
         counts = [
-            (str(i), [a + b for a, b in rows], [a + (extra if f == fold else 0) for f, (a, _) in enumerate(rows)])
+            (str(i), [a + b for a, b in rows], [[a + (extra if f == fold else 0)] for f, (a, _) in enumerate(rows)])
             for i, rows in enumerate(folds)
         ]
         rows, priors = encode(counts, 4, 3.0)

@@ -8,6 +8,7 @@ from processing.columns import ColumnType
 from processing.recipe.fields import Fields
 from processing.recipe.model import Target
 from processing.recipe.scope import UNKNOWN, Scope
+from processing.task import Task
 
 _FORM = re.compile(
     r"""\s* (?P<column> [^\s<>=!]+ ) \s* (?P<operator> >=|<=|==|!=|>|<|= ) \s*
@@ -25,10 +26,10 @@ def read_target(fields: Fields, scope: Scope) -> Target:
     if found is None:
         if text:
             fields.refuse("target", f"'{text}' is not a comparison", _EXAMPLE)
-        return Target(UNKNOWN, "==", 0.0, text)
+        return Target(Task.BINARY, UNKNOWN, text)
     column = scope.resolve(found["column"], fields, "target")
     operator = {"==": "=", "!=": "<>"}.get(found["operator"], found["operator"])
-    target = Target(column, operator, _literal(found), text)
+    target = Target(Task.BINARY, column, text, operator, _literal(found))
     if column is not UNKNOWN:
         _check(target, fields)
     return target

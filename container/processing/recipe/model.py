@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from processing.columns import Column, Place
+from processing.task import Task
 from processing.transforms.interface import Transform
 
 
@@ -33,19 +34,28 @@ class Join:
 
 @dataclass(frozen=True)
 class Target:
-    """The label: 1 where the comparison holds, 0 where not, no row where the column is null."""
+    """What is learned; a row whose column is null has no target, and is dropped and counted.
 
+    Binary: 1 where the comparison with `value` holds, 0 where not. Multiclass: the column's text; `classes` is their
+    declared order, () for the order of their text. Regression: the column's number.
+    """
+
+    task: Task
     column: Column
-    operator: str
-    value: bool | float | str
     text: str
+    operator: str = "="
+    value: bool | float | str = True
+    classes: tuple[str, ...] = ()
+    drop_unseen: bool = False
+    """Drop, and count, rows outside training whose class training does not have; refuse them otherwise."""
 
 
 @dataclass(frozen=True)
-class Split:
+class HashSplit:
     """Fractions, cut by a hash of the columns `by`; the salt makes another cut of the same sizes.
 
     `by` is the key, or a part of it whose rows belong together: all flights of a day, all visits of a patient.
+    Stratified: the fractions hold within each class of the target (to a row), in the order of the same hash.
     """
 
     train: float
@@ -53,6 +63,50 @@ class Split:
     test: float
     salt: str
     by: tuple[Column, ...]
+    stratify: bool = False
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return ()
+
+
+@dataclass(frozen=True)
+class TimeSplit:
+    """Training is what lies before `cuts[0]`, validation before `cuts[1]`, test the rest.
+
+    Without cuts, `fractions` of the distinct times choose them. Rows of one time are never parted.
+    """
+
+    time: tuple[Column, ...]
+    """One column, or the three of year, month and day."""
+    cuts: tuple[str, str] | None
+    fractions: tuple[float, float, float]
+    salt: str
+    by: tuple[Column, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.time
+
+
+@dataclass(frozen=True)
+class ColumnSplit:
+    """A column says it: the texts that mean each split."""
+
+    column: Column
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    salt: str
+    by: tuple[Column, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return (self.column,)
+
+
+Split = HashSplit | TimeSplit | ColumnSplit
+"""`salt` and `by` give every row its hash: the order of rows and the folds come from it, whatever the split."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +140,8 @@ class Recipe:
         return (column, *(left for join in joins for left, _ in join.on))
 
     def used(self) -> tuple[Column, ...]:
-        """Every column that is read, each once, in a stable order: key, target, joins, features."""
-        wanted = [*self.key, self.target.column]
+        """Every column that is read, each once, in a stable order: key, target, split, joins, features."""
+        wanted = [*self.key, self.target.column, *self.split.columns]
         wanted += [column for join in self.joins for pair in join.on for column in pair]
         wanted += [column for feature in self.features for column in feature.transform.columns]
         return tuple(dict.fromkeys(wanted))

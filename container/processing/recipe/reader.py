@@ -14,7 +14,7 @@ from processing.nearest import suggestion
 from processing.recipe.check import check
 from processing.recipe.comparison import read_target
 from processing.recipe.fields import Fields, as_mapping, compose
-from processing.recipe.model import Feature, Join, Recipe, Source, Split
+from processing.recipe.model import Feature, HashSplit, Join, Recipe, Source, Split
 from processing.recipe.scope import UNKNOWN, Scope
 from processing.transforms.registry import TRANSFORMS
 
@@ -158,10 +158,10 @@ def _key(fields: Fields, scope: Scope) -> tuple[Column, ...]:
 def _split(fields: Fields, key: tuple[Column, ...], scope: Scope) -> Split:
     inner = fields.fields("split", "'split'") if fields.has("split") else None
     if inner is None:
-        return Split(0.8, 0.1, 0.1, "", key)
+        return HashSplit(0.8, 0.1, 0.1, "", key)
     train, validation, test = (inner.number(name, low=0.001, high=0.998) for name in ("train", "validation", "test"))
     by = tuple(scope.resolve(name, inner, "by") for name in inner.texts("by", ())) or key
-    split = Split(train, validation, test, inner.text("salt", ""), by)
+    split = HashSplit(train, validation, test, inner.text("salt", ""), by)
     if abs(train + validation + test - 1) > 1e-9:
         what = f"the fractions add up to {train + validation + test:g}, not to 1"
         inner.refuse(None, what, "write 'split: {train: 0.8, validation: 0.1, test: 0.1}'")

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from processing.columns import Column, ColumnType
-from processing.recipe.model import Recipe, Source, Target
-from processing.sql.dialect import FLOAT_BOUND, Dialect, Scan
-from processing.sql.split import fold_sql, hash_sql, key_sql, split_sql
+from processing.recipe.model import Recipe, Source
+from processing.sql.dialect import Dialect, Scan
+from processing.sql.split import fold_sql, hash_sql, is_static, key_sql, split_sql
+from processing.sql.target import finite, target_name, target_sql
 
 DATE_FORM = r"\d{4}-\d{2}-\d{2}"
 TIMESTAMP_FORM = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?Z?)?"
@@ -78,34 +79,19 @@ def stage_sql(recipe: Recipe, base: str, joined: Mapping[str, str], dialect: Dia
         f"joined AS (SELECT {', '.join(['*', *matched])} FROM {first} {' '.join(joins)}),",
         f"keyed AS (SELECT *, {key} AS {name('_key')} FROM joined),",
         f"hashed AS (SELECT *, {hash_sql(by, recipe.split.salt, dialect)} AS {name('_hash')} FROM keyed)",
-        f"SELECT *, {target_sql(recipe.target, dialect)} AS {name('_target')},",
-        f"  {split_sql(name('_hash'), recipe.split)} AS {name('_split')}, {fold_sql(name('_hash'))} AS {name('_fold')}",
-        "FROM hashed",
+        f"SELECT *, {', '.join(_own(recipe, dialect))} FROM hashed",
     ]
     return "\n".join(lines)
 
 
-def finite(column: Column, dialect: Dialect) -> str:
-    """The column's value; null for a number that a 32-bit float cannot hold (nan, inf and beyond)."""
-    value = dialect.name(str(column))
-    if column.type is not ColumnType.NUMBER:
-        return value
-    bound = dialect.number(FLOAT_BOUND)
-    return f"CASE WHEN {value} BETWEEN -{bound} AND {bound} THEN {value} END"
-
-
-def target_sql(target: Target, dialect: Dialect) -> str:
-    """1, 0 or null."""
-    value = finite(target.column, dialect)
-    match target.value:
-        case bool():
-            literal = "true" if target.value else "false"
-        case str():
-            literal = dialect.text(target.value)
-        case _:
-            literal = dialect.number(target.value)
-    holds = f"({value}) {target.operator} {literal}"
-    return f"CAST(CASE WHEN ({value}) IS NULL THEN NULL WHEN {holds} THEN 1 ELSE 0 END AS INT)"
+def _own(recipe: Recipe, dialect: Dialect) -> list[str]:
+    """Target, fold and split; the last only where it follows from the row alone (settling.py adds it otherwise)."""
+    name = dialect.name
+    own = [f"{target_sql(recipe.target, dialect)} AS {name(target_name(recipe.target))}"]
+    own.append(f"{fold_sql(name('_hash'))} AS {name('_fold')}")
+    if is_static(recipe.split):
+        own.append(f"{split_sql(name('_hash'), recipe.split, dialect)} AS {name('_split')}")
+    return own
 
 
 def clean_sql(recipe: Recipe, relation: str, dialect: Dialect) -> str:

@@ -26,10 +26,14 @@ def extent_sql(expression: str, relation: str) -> str:
     return f"SELECT count(x), max(abs(x)) FROM (SELECT {expression} AS x FROM {relation}) AS v"
 
 
+def scaled_sql(expression: str, power: int, dialect: Dialect) -> str:
+    """The expression times 2**power, cut to a whole number."""
+    return f"CAST(({expression}) * {dialect.number(2.0**power)} AS {dialect.exact})"
+
+
 def sum_sql(expression: str, relation: str, power: int, dialect: Dialect) -> str:
     """The sum of the values times 2**power, in whole numbers."""
-    scaled = f"CAST(x * {dialect.number(2.0**power)} AS {dialect.exact})"
-    return f"SELECT sum({scaled}) FROM (SELECT {expression} AS x FROM {relation}) AS v"
+    return f"SELECT sum({scaled_sql('x', power, dialect)}) FROM (SELECT {expression} AS x FROM {relation}) AS v"
 
 
 def squares_sql(expression: str, mean: float, dialect: Dialect) -> str:
@@ -64,9 +68,18 @@ def categories_sql(expression: str, relation: str, limit: int) -> str:
     return f"SELECT {expression} AS x, count(*) FROM {relation} GROUP BY 1 LIMIT {limit}"
 
 
-def fold_counts_sql(expression: str, relation: str, folds: int, limit: int, dialect: Dialect) -> str:
-    fold, target = dialect.name("_fold"), dialect.name("_target")
+def most_frequent_sql(expression: str, relation: str) -> str:
+    """The value with the most rows; the smallest of equals."""
     return (
-        f"SELECT {expression} AS x, {fold} % {folds} AS fold, count(*), sum({target}) FROM {relation} "
+        f"SELECT x FROM (SELECT {expression} AS x FROM {relation}) AS v WHERE x IS NOT NULL "
+        "GROUP BY x ORDER BY count(*) DESC, x LIMIT 1"
+    )
+
+
+def fold_sums_sql(expression: str, relation: str, folds: int, sums: Sequence[str], limit: int, dialect: Dialect) -> str:
+    """Category, fold, rows, and the sum of each expression in `sums` (whole numbers)."""
+    totals = ", ".join(f"sum({value})" for value in sums)
+    return (
+        f"SELECT {expression} AS x, {dialect.name('_fold')} % {folds} AS fold, count(*), {totals} FROM {relation} "
         f"GROUP BY 1, 2 LIMIT {limit}"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from processing.sql.dialect import Dialect
-from processing.transforms.interface import LOOKUP_VALUE, Lookup, Output, Rendered
+from processing.transforms.interface import LOOKUP, Lookup, Rendered
 
 
 def lookup_table(index: int) -> str:
@@ -14,12 +14,13 @@ def lookup_table(index: int) -> str:
 
 
 def lookup_sql(lookup: Lookup, dialect: Dialect) -> str:
-    """The rows of a lookup, to be kept as a table: (category, fold, encoded); fold -1 serves outside training."""
+    """The rows of a lookup, to be kept as a table: (category, fold, encoded_0, …); fold -1 serves outside training."""
     rows = ", ".join(
-        f"({dialect.text(category)}, {-1 if fold is None else fold}, {dialect.number(value)})"
-        for category, fold, value in lookup.rows
+        f"({dialect.text(category)}, {-1 if fold is None else fold}, {', '.join(map(dialect.number, values))})"
+        for category, fold, values in lookup.rows
     )
-    return f"SELECT * FROM (VALUES {rows}) AS v(category, fold, encoded)"
+    encoded = ", ".join(f"encoded_{index}" for index in range(lookup.width))
+    return f"SELECT * FROM (VALUES {rows}) AS v(category, fold, {encoded})"
 
 
 def transform_sql(
@@ -34,7 +35,7 @@ def transform_sql(
     outputs = [(output, index) for index, item in enumerate(rendered) for output in item.outputs]
     columns = [f"{name('_key')} AS {name('key')}", f"{name('_target')} AS {name('target')}"]
     for (output, index), column in zip(outputs, names, strict=True):
-        value = _looked_up(output, index) if rendered[index].lookup else output.sql
+        value = _looked_up(output.sql, index) if rendered[index].lookup else output.sql
         columns.append(f"CAST({value} AS {dialect.float32}) AS {name(column)}")
     joins = [_join(item.lookup, index, dialect) for index, item in enumerate(rendered) if item.lookup is not None]
     return "\n".join(
@@ -48,8 +49,30 @@ def transform_sql(
     )
 
 
-def _looked_up(output: Output, index: int) -> str:
-    return output.sql.replace(LOOKUP_VALUE, f"{lookup_table(index)}.encoded")
+def counts_sql(rendered: Sequence[Rendered], relation: str, dialect: Dialect) -> str | None:
+    """By split: the rows of every feature's counts (interface.Count), in their order; None when there are none.
+
+    Training is read only where a count asks for it.
+    """
+    split = dialect.name("_split")
+    sums, tables, training = [], [], False
+    for index, item in enumerate(rendered):
+        for count in item.counts:
+            condition = _looked_up(count.condition, index) if item.lookup else count.condition
+            outside = "" if count.training else f" AND {split} <> 'train'"
+            sums.append(f"coalesce(sum(CASE WHEN ({condition}){outside} THEN 1 ELSE 0 END), 0)")
+            training = training or count.training
+        if item.lookup is not None and any(LOOKUP in count.condition for count in item.counts):
+            tables.append(_join(item.lookup, index, dialect))
+    if not sums:
+        return None
+    lines = [f"SELECT {split}, {', '.join(sums)}", f"FROM {relation} AS staged", *tables]
+    lines += [] if training else [f"WHERE {split} <> 'train'"]
+    return "\n".join([*lines, "GROUP BY 1"])
+
+
+def _looked_up(text: str, index: int) -> str:
+    return text.replace(LOOKUP, lookup_table(index))
 
 
 def _join(lookup: Lookup, index: int, dialect: Dialect) -> str:

@@ -9,13 +9,13 @@ from processing.recipe.fields import Fields
 from processing.recipe.scope import Scope
 from processing.sql.dialect import Dialect
 from processing.transforms.interface import (
-    LOOKUP_VALUE,
     CannotFit,
     Fitter,
     Lookup,
     Output,
     Rendered,
     Statistics,
+    looked_up,
 )
 
 DISCRETE = (ColumnType.STRING, ColumnType.INTEGER, ColumnType.BOOLEAN)
@@ -85,6 +85,6 @@ class Frequency:
         return {"rows": sum(rows for _, rows in counts), "counts": [[value, rows] for value, rows in counts]}
 
     def render(self, name: str, statistics: Statistics, dialect: Dialect) -> Rendered:
-        rows = tuple((value, None, count / statistics["rows"]) for value, count in statistics["counts"])
-        output = Output(name, f"coalesce({LOOKUP_VALUE}, {dialect.number(0)})")
+        rows = tuple((value, None, (count / statistics["rows"],)) for value, count in statistics["counts"])
+        output = Output(name, f"coalesce({looked_up()}, {dialect.number(0)})")
         return Rendered((output,), Lookup(category(self.column, dialect), rows, None))

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from processing.columns import Column
 from processing.sql.dialect import Dialect
+from processing.task import FittedTarget
 
 Statistics = Mapping[str, Any]
 """Fitted values, as JSON holds them."""
@@ -27,13 +28,16 @@ class Moments:
 
 
 @dataclass(frozen=True)
-class FoldCount:
-    """Training rows of one category in one hash fold, and how many of them are positive."""
+class FoldSum:
+    """Training rows of one category in one hash fold, and the sums of their targets.
+
+    Binary: (positives,). Multiclass: rows of each class, in the classes' order. Regression: (exact sum rounded once,).
+    """
 
     category: str | None
     fold: int
     rows: int
-    positives: int
+    sums: tuple[float, ...]
 
 
 class Fitter(Protocol):
@@ -42,44 +46,71 @@ class Fitter(Protocol):
     @property
     def dialect(self) -> Dialect: ...
 
+    @property
+    def target(self) -> FittedTarget: ...
+
     def moments(self, expression: str) -> Moments: ...
 
     def quantiles(self, expression: str, probabilities: Sequence[float]) -> tuple[float, ...]: ...
 
+    def most_frequent(self, expression: str) -> float | None: ...
+
     def categories(self, expression: str) -> list[tuple[str | None, int]]: ...
 
-    def fold_counts(self, expression: str, folds: int) -> list[FoldCount]: ...
+    def fold_sums(self, expression: str, folds: int) -> list[FoldSum]: ...
 
 
 @dataclass(frozen=True)
 class Lookup:
-    """A small table joined on the category: (category, encoded value) or, out of fold, one row per fold as well.
+    """A small table joined on the category: encoded values by category or, out of fold, by category and fold.
 
-    `fold` of a row is None where the row serves every split but training.
+    A row is (category, fold, values); its fold is None where it serves every split but training.
     """
 
     expression: str
-    rows: tuple[tuple[str | None, int | None, float], ...]
+    rows: tuple[tuple[str | None, int | None, tuple[float, ...]], ...]
     folds: int | None
+    width: int = 1
+    """How many values a row has."""
+
+
+LOOKUP = "{lookup}"
+"""In an output's SQL: the feature's joined lookup table."""
+
+
+def looked_up(index: int = 0) -> str:
+    """The joined row's value at `index`; null where the lookup has no row."""
+    return f"{LOOKUP}.encoded_{index}"
 
 
 @dataclass(frozen=True)
 class Output:
-    """One column of the feature table. In `sql`, LOOKUP_VALUE stands for the joined value of the feature's lookup."""
+    """One column of the feature table."""
 
     name: str
     sql: str
 
 
 @dataclass(frozen=True)
+class Count:
+    """Rows to be counted in quality.json: those where the SQL condition holds.
+
+    `training` says whether training rows are among them: a category unseen in training cannot be there.
+    """
+
+    name: str
+    condition: str
+    training: bool = False
+
+
+@dataclass(frozen=True)
 class Rendered:
-    """What a feature adds to the transform statement."""
+    """What a feature adds to the transform statement and, counts and remarks on what was fitted, to quality.json."""
 
     outputs: tuple[Output, ...]
     lookup: Lookup | None = None
-
-
-LOOKUP_VALUE = "{lookup}"
+    counts: tuple[Count, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 class CannotFit(Exception):

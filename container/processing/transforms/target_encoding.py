@@ -8,16 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import fsum
+from typing import TypeVar
 
 from processing.columns import Column
 from processing.recipe.fields import Fields
 from processing.recipe.scope import Scope
 from processing.sql.dialect import Dialect
+from processing.task import Task
 from processing.transforms.categories import DISCRETE, category
-from processing.transforms.interface import LOOKUP_VALUE, Fitter, FoldCount, Lookup, Output, Rendered, Statistics
+from processing.transforms.interface import (
+    Count,
+    Fitter,
+    FoldSum,
+    Lookup,
+    Output,
+    Rendered,
+    Statistics,
+    looked_up,
+)
 
 FOLDS = ("2", "4", "8", "16")
 """Folds come from one hex digit of the key's hash, so they divide sixteen."""
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -39,51 +54,73 @@ class TargetEncoding:
         return (self.column,)
 
     def fit(self, fitter: Fitter) -> Statistics:
-        counts = fitter.fold_counts(category(self.column, fitter.dialect), self.folds)
-        return {"counts": [[value, rows, positives] for value, rows, positives in per_category(counts, self.folds)]}
+        sums = fitter.fold_sums(category(self.column, fitter.dialect), self.folds)
+        counts = per_category(sums, self.folds)
+        if fitter.target.task is Task.MULTICLASS:
+            return {"classes": list(fitter.target.classes), "counts": [[value, *found] for value, *found in counts]}
+        return {"counts": [[value, rows, [total for (total,) in sums]] for value, rows, sums in counts]}
 
     def render(self, name: str, statistics: Statistics, dialect: Dialect) -> Rendered:
-        rows, priors = encode(statistics["counts"], self.folds, self.smoothing)
-        output = Output(name, f"coalesce({LOOKUP_VALUE}, {_prior(priors, self.folds, dialect)})")
-        return Rendered((output,), Lookup(category(self.column, dialect), tuple(rows), self.folds))
+        classes = statistics.get("classes")
+        counts = statistics["counts"]
+        if classes is None:
+            counts = [[value, rows, [[total] for total in totals]] for value, rows, totals in counts]
+        rows, priors = encode(counts, self.folds, self.smoothing)
+        names = [name] if classes is None else [f"{name}={one}" for one in classes]
+        outputs = [
+            Output(one, f"coalesce({looked_up(index)}, {_prior(priors, index, self.folds, dialect)})")
+            for index, one in enumerate(names)
+        ]
+        lookup = Lookup(category(self.column, dialect), tuple(rows), self.folds, len(names))
+        return Rendered(tuple(outputs), lookup, (Count("unseen", f"{looked_up()} IS NULL"),))
 
 
-def per_category(counts: Sequence[FoldCount], folds: int) -> list[tuple[str | None, list[int], list[int]]]:
-    """Rows and positives of each category, by fold."""
-    table: dict[str | None, tuple[list[int], list[int]]] = {}
-    for item in counts:
-        rows, positives = table.setdefault(item.category, ([0] * folds, [0] * folds))
-        rows[item.fold] += item.rows
-        positives[item.fold] += item.positives
-    return [(value, rows, positives) for value, (rows, positives) in table.items()]
+Counts = tuple[str | None, Sequence[int], Sequence[Sequence[float]]]
+"""A category, its rows by fold, its target sums by fold."""
+
+
+def per_category(sums: Sequence[FoldSum], folds: int) -> list[tuple[str | None, list[int], list[list[float]]]]:
+    """Rows and target sums of each category, by fold."""
+    width = len(sums[0].sums) if sums else 1
+    table: dict[str | None, tuple[list[int], list[list[float]]]] = {}
+    for item in sums:
+        rows, totals = table.setdefault(item.category, ([0] * folds, [[0] * width for _ in range(folds)]))
+        rows[item.fold] = item.rows
+        totals[item.fold] = list(item.sums)
+    return [(value, rows, totals) for value, (rows, totals) in table.items()]
 
 
 def encode(
-    counts: Sequence[tuple[str | None, Sequence[int], Sequence[int]]], folds: int, smoothing: float
-) -> tuple[list[tuple[str | None, int | None, float]], dict[int | None, float]]:
-    """(category, fold, value) of every category seen outside the fold, and each fold's prior for the others.
+    counts: Sequence[Counts], folds: int, smoothing: float
+) -> tuple[list[tuple[str | None, int | None, tuple[float, ...]]], dict[int | None, tuple[float, ...]]]:
+    """(category, fold, values) of every category seen outside the fold, and each fold's prior for the others.
 
     Fold None serves the splits that are not training: nothing is left out for them.
     """
-    table: list[tuple[str | None, int | None, float]] = []
-    priors: dict[int | None, float] = {}
+    table: list[tuple[str | None, int | None, tuple[float, ...]]] = []
+    priors: dict[int | None, tuple[float, ...]] = {}
+    width = len(counts[0][2][0]) if counts else 1
     for fold in [*range(folds), None]:
-        total = sum(_outside(rows, fold) for _, rows, _ in counts)
-        prior = sum(_outside(positives, fold) for _, _, positives in counts) / total if total else 0.0
+        total = sum(sum(_outside(rows, fold)) for _, rows, _ in counts)
+        # fsum rounds once, so that the order of the categories does not matter.
+        sums = [fsum(t[i] for _, _, totals in counts for t in _outside(totals, fold)) for i in range(width)]
+        prior = tuple(one / total if total else 0.0 for one in sums)
         priors[fold] = prior
-        for value, rows, positives in counts:
-            seen = _outside(rows, fold)
+        for value, rows, totals in counts:
+            seen = sum(_outside(rows, fold))
             if seen:
-                table.append((value, fold, (_outside(positives, fold) + smoothing * prior) / (seen + smoothing)))
+                own = [fsum(one[index] for one in _outside(totals, fold)) for index in range(width)]
+                encoded = tuple((s + smoothing * p) / (seen + smoothing) for s, p in zip(own, prior, strict=True))
+                table.append((value, fold, encoded))
     return table, priors
 
 
-def _outside(numbers: Sequence[int], fold: int | None) -> int:
-    return sum(numbers) - (numbers[fold] if fold is not None else 0)
+def _outside(by_fold: Sequence[T], fold: int | None) -> list[T]:
+    return [one for index, one in enumerate(by_fold) if index != fold]
 
 
-def _prior(priors: dict[int | None, float], folds: int, dialect: Dialect) -> str:
-    cases = " ".join(f"WHEN {fold} THEN {dialect.number(priors[fold])}" for fold in range(folds))
+def _prior(priors: dict[int | None, tuple[float, ...]], index: int, folds: int, dialect: Dialect) -> str:
+    cases = " ".join(f"WHEN {fold} THEN {dialect.number(priors[fold][index])}" for fold in range(folds))
     inside = f"CASE {dialect.name('_fold')} % {folds} {cases} END"
     split = dialect.name("_split")
-    return f"CASE WHEN {split} = 'train' THEN {inside} ELSE {dialect.number(priors[None])} END"
+    return f"CASE WHEN {split} = 'train' THEN {inside} ELSE {dialect.number(priors[None][index])} END"
