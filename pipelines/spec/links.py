@@ -42,10 +42,13 @@ def branches(step: Step) -> tuple[str, ...]:
     return (*step.condition.then, *step.condition.else_) if step.condition else ()
 
 
-def waits_for(pipeline: Pipeline) -> dict[str, set[str]]:
-    """The steps that must end before each step can start: used, named in `depends_on`, or the condition it is in."""
-    graph = {name: {*step.depends_on, *used_steps(step)} for name, step in pipeline.steps.items()}
+def waits_for(pipeline: Pipeline) -> dict[str, list[str]]:
+    """The steps that must end before each step can start: used, named in `depends_on`, or the condition it is in.
+
+    Lists, in the file's order: a cycle is then always reported in the same words.
+    """
+    graph = {name: [*step.depends_on, *used_steps(step)] for name, step in pipeline.steps.items()}
     for name, step in pipeline.steps.items():
         for child in branches(step):
-            graph[child].add(name)
+            graph[child].append(name)
     return graph

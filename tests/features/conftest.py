@@ -93,8 +93,10 @@ def _compile_twice(shared: Path, here: Path, elsewhere: Path) -> None:
         _start(shared / "projects", here, plain),
         _start(shared / "other" / "deep" / "place", elsewhere, plain | hostile),
     ]
-    ended = [(run.communicate(timeout=120)[1], run.returncode) for run in runs]
-    assert [code for _, code in ended] == [0, 0], "\n".join(errors for errors, _ in ended)
+    printed = [run.communicate(timeout=120)[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], "\n".join(printed)
+    for report, text in zip((here, elsewhere), printed, strict=True):
+        report.write_text(json.dumps(json.loads(report.read_text()) | {"printed": text}))
 
 
 def _start(projects: Path, report: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
@@ -102,10 +104,10 @@ def _start(projects: Path, report: Path, environment: dict[str, str]) -> subproc
     for feature in FEATURES:
         file = feature.copy(projects / feature.name)
         orders["projects"].append([feature.name, str(file), feature.environment])
-    command = [sys.executable, str(FOLDER / "compile_all.py"), json.dumps(orders)]
+    command = [sys.executable, "-W", "always", str(FOLDER / "compile_all.py"), json.dumps(orders)]
     environment = environment | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        command, cwd=projects, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command, cwd=projects, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
 
 

@@ -38,6 +38,11 @@ def test_a_refusal_of_the_sdk_names_the_step_and_its_place(compiled):
     assert rest.startswith("the SageMaker SDK refuses step 'Days': ZeroDivisionError: division by zero\n  fix: change")
 
 
+def test_nothing_is_printed_logged_or_warned_of(compiled):
+    """The root logger of those processes prints everything, and warnings are shown always."""
+    assert [report["printed"] for report in compiled] == ["", ""]
+
+
 def test_only_the_first_compilation_pays_for_the_sdk(compiled):
     seconds = list(compiled[0]["seconds"].values())
     assert max(seconds[1:]) < seconds[0] / 4, seconds
