@@ -9,7 +9,7 @@ import pytest
 from pipelines.compile.pipeline import build_order
 from pipelines.compile.steps import iso_duration, with_defaults
 from pipelines.definition import parse_duration
-from pipelines.spec.expressions import (parse_template)
+from pipelines.spec.expressions import parse_template
 from pipelines.spec.model import BUILT_IN, Duration, JobDefaults, Processing
 
 
