@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from pipelines.definition import Definition, Edge, Step, edges
+from pipelines.definition import Definition, Edge, Path, Step, edges
 from pipelines.definition.expressions import Expression, Reference, is_expression, parse_expression, references_of
 from pipelines.definition.step_types import NESTED_KEYS
 from pipelines.service_model import Spot, request_shape, spots
@@ -88,6 +88,11 @@ class Subject:
     def place(self, dotted: str) -> str:
         """The place as findings write it, of an expression as `definition` writes it."""
         return self._places.get(dotted, dotted)
+
+    @cached_property
+    def texts(self) -> dict[tuple[str, Path], tuple[str | Expression, ...]]:
+        """Where `text` keeps the parts of outputs' URIs once they are known."""
+        return {}
 
     @cached_property
     def branches(self) -> dict[str, dict[str, str]]:

@@ -74,12 +74,20 @@ def _parts(subject: Subject, expression: Expression, depth: int) -> Iterator[Par
                 if index:
                     yield on
                 yield from _parts(subject, item, depth)
-        case StepReference(step=name, path=path) if depth < _MAX_DEPTH and subject.definition.has_step(name):
-            written = destination(subject, name, path)
-            inner = parts(subject, written, depth + 1) if written is not None else ()
-            yield from inner if 0 < len(inner) <= _MAX_PARTS else (expression,)
+        case StepReference() if subject.definition.has_step(expression.step):
+            yield from _output_parts(subject, expression, depth) or (expression,)
         case _:
             yield expression
+
+
+def _output_parts(subject: Subject, reference: StepReference, depth: int) -> Parts:
+    """The parts of another output's URI, worked out once; empty when they are not known or too many."""
+    key = reference.step, reference.path
+    if key not in subject.texts and depth < _MAX_DEPTH:
+        subject.texts[key] = ()  # what a URI made of itself finds
+        found = parts(subject, destination(subject, *key), depth + 1)
+        subject.texts[key] = found if len(found) <= _MAX_PARTS else ()
+    return subject.texts.get(key, ())
 
 
 def destination(subject: Subject, name: str, path: Path) -> Any:
