@@ -1,4 +1,4 @@
-"""The steps of the test project: `program.py TASK …`. FAIL other than `no` is a reason to fail with."""
+"""The steps of the test project: `program.py TASK …`. FAIL is `no`, a reason to fail with, or `deaf` to SIGTERM."""
 
 import json
 import os
@@ -12,6 +12,8 @@ IN, OUT = ROOT / "processing/input", ROOT / "processing/output"
 
 
 def features(fail: str, seconds: str) -> None:
+    if fail == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for number in range(30):
         print(f"line {number}", flush=True)  # noqa: T201
     time.sleep(float(seconds))
