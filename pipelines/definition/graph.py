@@ -8,7 +8,7 @@ value must be there before the step can start. Edges to steps that do not exist 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,11 +49,15 @@ def _incoming(step: Step) -> Iterator[Edge]:
             yield Edge(reference.step, step.name, DATA)
 
 
-def order(definition: Definition) -> tuple[str, ...]:
-    """Every step's name, upstream before downstream, else in document order; DefinitionError on a cycle."""
+def order(definition: Definition, more: Iterable[Edge] = ()) -> tuple[str, ...]:
+    """Every step's name, upstream before downstream, else in document order; DefinitionError on a cycle.
+
+    `more` are edges beyond those of the document, here and in `cycle`.
+    """
     position = {step.name: index for index, step in enumerate(definition.all_steps())}
     names = list(position)
-    downstream, waiting = _adjacency(definition)
+    more = tuple(more)
+    downstream, waiting = _adjacency(definition, more)
     ready = [position[name] for name in names if not waiting[name]]
     ordered = []
     while ready:
@@ -64,13 +68,13 @@ def order(definition: Definition) -> tuple[str, ...]:
             if not waiting[follower]:
                 heapq.heappush(ready, position[follower])
     if len(ordered) < len(names):
-        raise _cyclic(definition)
+        raise _cyclic(definition, more)
     return tuple(ordered)
 
 
-def cycle(definition: Definition) -> tuple[str, ...] | None:
+def cycle(definition: Definition, more: Iterable[Edge] = ()) -> tuple[str, ...] | None:
     """The names along one cycle, each once and each waiting for the one before it; None when there is none."""
-    downstream, _ = _adjacency(definition)
+    downstream, _ = _adjacency(definition, more)
     done: set[str] = set()
     for start in downstream:
         found = _cycle_from(start, downstream, done)
@@ -105,17 +109,18 @@ def _next(path: dict[str, Iterator[str]], done: set[str]) -> str | None:
     return None
 
 
-def _adjacency(definition: Definition) -> tuple[dict[str, list[str]], dict[str, int]]:
+def _adjacency(definition: Definition, more: Iterable[Edge]) -> tuple[dict[str, list[str]], dict[str, int]]:
     downstream: dict[str, list[str]] = {step.name: [] for step in definition.all_steps()}
     waiting = dict.fromkeys(downstream, 0)
-    for upstream, follower in dict.fromkeys((edge.upstream, edge.downstream) for edge in edges(definition)):
+    every = (*edges(definition), *more)
+    for upstream, follower in dict.fromkeys((edge.upstream, edge.downstream) for edge in every):
         downstream[upstream].append(follower)
         waiting[follower] += 1
     return downstream, waiting
 
 
-def _cyclic(definition: Definition) -> DefinitionError:
-    names = cycle(definition) or ()
+def _cyclic(definition: Definition, more: Iterable[Edge]) -> DefinitionError:
+    names = cycle(definition, more) or ()
     first = definition.step(names[0])
     return DefinitionError(
         f"steps wait for one another: {' -> '.join([*names, names[0]])}",

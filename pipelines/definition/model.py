@@ -5,13 +5,16 @@ Frozen values. JSON inside them (`arguments`, `raw`, `document`) is shared with 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from pipelines.definition.expressions import Reference
-from pipelines.definition.step_types import COMPLETED
+from pipelines.definition.step_types import COMPLETED, FOR_EACH_BODY
+
+_CHILD: Final = re.compile(r"(?P<body>.+)-(?P<index>0|[1-9][0-9]{0,8})", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -121,14 +124,28 @@ class Definition:
         return iter(self._steps_by_name.values())
 
     def step(self, name: str) -> Step:
-        """The step of that name on any level; KeyError when there is none."""
-        return self._steps_by_name[name]
+        """The step of that name on any level; KeyError when there is none.
+
+        `<body step>-<index>` is the name of a ForEach's child at run time, and gives that body step.
+        """
+        found = self._steps_by_name.get(name)
+        if found is None:
+            found = self._steps_by_name[child_parts(name)[0] or name]
+            if found.parent is None or found.parent.branch != FOR_EACH_BODY:
+                raise KeyError(name)
+        return found
 
     def has_step(self, name: str) -> bool:
         return name in self._steps_by_name
 
     def parameter(self, name: str) -> Parameter | None:
         return self._parameters_by_name.get(name)
+
+
+def child_parts(name: str) -> tuple[str, int]:
+    """Body step and index in the name of a ForEach's child (CONTRACT.md 1.8); ("", 0) when it is no such name."""
+    match = _CHILD.fullmatch(name)
+    return (match["body"], int(match["index"])) if match else ("", 0)
 
 
 def flatten(steps: Iterable[Step]) -> Iterator[Step]:

@@ -1,6 +1,7 @@
 """What happens to an execution (events, each at its time) and what it asks for (commands).
 
-Events come from whoever executes; `advance` turns them into commands for the same one to carry out.
+Events come from whoever executes; `advance` turns them into commands for the same one to carry out. A step event may
+name the `attempt` of the Launch that it answers; one of an earlier attempt is then late and changes nothing.
 """
 
 from __future__ import annotations
@@ -10,9 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from pipelines.local.machine.cache import CacheEntry
+from pipelines.local.machine.state import Iteration
+
 
 @dataclass(frozen=True)
 class ExecutionStarted:
+    """An execution begins, or one that `retried` gave goes on."""
+
     at: datetime
 
 
@@ -23,6 +29,7 @@ class StepStarted:
     at: datetime
     step: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    attempt: int | None = None
 
 
 @dataclass(frozen=True)
@@ -33,15 +40,20 @@ class StepSucceeded:
     step: str
     properties: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    attempt: int | None = None
 
 
 @dataclass(frozen=True)
 class StepFailed:
+    """`exception` is one of `retries.EXCEPTIONS`, or None for the fault of the program, which is never retried."""
+
     at: datetime
     step: str
     reason: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
     properties: Mapping[str, Any] = field(default_factory=dict)
+    exception: str | None = None
+    attempt: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,7 @@ class StepStopped:
     step: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
     properties: Mapping[str, Any] = field(default_factory=dict)
+    attempt: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,18 +81,45 @@ class DocumentRead:
     error: str | None = None
 
 
+@dataclass(frozen=True)
+class CacheAnswered:
+    """The answer to a LookUpCache: the entry to use, if there is one, or else the nearest, to explain the miss with.
+
+    `cache.look_up` finds both. An entry that does not match is a miss: the machine trusts nobody with that.
+    """
+
+    at: datetime
+    step: str
+    hit: CacheEntry | None = None
+    nearest: CacheEntry | None = None
+
+
+@dataclass(frozen=True)
+class TimeReached:
+    """It is `at` now: the answer to every Wait until then."""
+
+    at: datetime
+
+
 StepEvent = StepStarted | StepSucceeded | StepFailed | StepStopped
-Event = ExecutionStarted | StepEvent | StopRequested | DocumentRead
+Event = ExecutionStarted | StepEvent | StopRequested | DocumentRead | CacheAnswered | TimeReached
 
 
 @dataclass(frozen=True)
 class Launch:
-    """Start the job of a step: its arguments with every expression resolved, and the name the job is to have."""
+    """Start the job of a step, with the name it is to have.
+
+    `arguments`, and `settings` (the keys beside Arguments that belong to the step's type: FunctionArn, SqsQueueUrl,
+    OutputParameters, SkipCheck …), have every expression resolved. Each attempt is a new job with a new name.
+    """
 
     step: str
     type: str
     arguments: dict[str, Any]
     job_name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    attempt: int = 1
+    iteration: Iteration | None = None
 
 
 @dataclass(frozen=True)
@@ -97,4 +137,29 @@ class ReadDocument:
     uri: str
 
 
-Command = Launch | StopStep | ReadDocument
+@dataclass(frozen=True)
+class Wait:
+    """A step is to be retried at `until`; TimeReached, then or later, is the answer."""
+
+    step: str
+    until: datetime
+
+
+@dataclass(frozen=True)
+class LookUpCache:
+    """Is there a result of this step, by `digest` of its key, that ended at `oldest` or later? See `cache.look_up`."""
+
+    step: str
+    pipeline: str
+    digest: str
+    oldest: datetime
+
+
+@dataclass(frozen=True)
+class KeepResult:
+    """A step ended whose result later executions may look up: keep the entry by its pipeline and step. No answer."""
+
+    entry: CacheEntry
+
+
+Command = Launch | StopStep | ReadDocument | Wait | LookUpCache | KeepResult

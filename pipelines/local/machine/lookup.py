@@ -1,10 +1,12 @@
 """Following a path into JSON: a value and a path in; what lies there, or a LookupFailedError that says how far it went.
 
-`property_at` also knows the lists of a Describe response that the service keys by name (CONTRACT.md 1.6).
+`property_at` also knows the lists of a Describe response that the service keys by name, the output parameters of Lambda
+and Callback steps, and the JSON text in a Job's description (CONTRACT.md 1.3, 1.6).
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from pipelines.definition.nearest import nearest
@@ -16,6 +18,8 @@ _NAMED_LISTS: Final[dict[Path, str]] = {
     ("ProcessingOutputConfig", "Outputs"): "OutputName",
     ("FinalMetricDataList",): "MetricName",
 }
+_OUTPUT_PARAMETERS: Final[Path] = ("OutputParameters",)
+_JSON_TEXTS: Final[frozenset[Path]] = frozenset({("JobConfigDocument",)})
 
 
 class LookupFailedError(Exception):
@@ -38,6 +42,10 @@ def property_at(properties: Any, path: Path) -> Any:
         naming = _NAMED_LISTS.get(before)
         if naming is not None and isinstance(value, list):
             value = _keyed_by_name(value, naming, segment, before)
+        elif before == _OUTPUT_PARAMETERS:
+            value = _output_parameters(value)
+        elif before in _JSON_TEXTS and isinstance(value, str):
+            value = _parsed(value, before)
         value = _descend(value, segment, before)
     return value
 
@@ -67,6 +75,25 @@ def _keyed_by_name(items: list[Any], naming: str, segment: str | int, before: Pa
             f"{render_path(before)} is keyed by {naming}, not by position: write {example} instead of [{segment}]"
         )
     return keyed
+
+
+def _output_parameters(value: Any) -> Any:
+    """Output parameters by name, as an object or in the API's Name-Value form; nested values are one JSON text."""
+    if isinstance(value, list):
+        value = {str(item["Name"]): item.get("Value") for item in value if isinstance(item, dict) and "Name" in item}
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: json.dumps(inner, ensure_ascii=False) if isinstance(inner, (dict, list)) else inner
+        for name, inner in value.items()
+    }
+
+
+def _parsed(text: str, before: Path) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise LookupFailedError(f"{render_path(before)} is not valid JSON: {error}") from error
 
 
 def _descend(value: Any, segment: str | int, before: Path) -> Any:

@@ -1,7 +1,8 @@
-"""Names of jobs: `pipelines-<executionId>-<stepName, shortened>-<10 characters>` (CONTRACT.md 1.9).
+"""Names of jobs and of the children of a ForEach.
 
-The last part is a digest of execution, step and attempt in place of the service's random one: a machine without
-randomness can then name the job before it exists, as `Execution.ProcessingJobName` requires.
+A job is `pipelines-<executionId>-<stepName, shortened>-<10 characters>` (CONTRACT.md 1.9). The last part
+is a digest of execution, step and attempt in place of the service's random one: a machine without randomness can then
+name the job before it exists, as `Execution.ProcessingJobName` requires.
 """
 
 from __future__ import annotations
@@ -12,6 +13,11 @@ from typing import Final
 
 _MAX_LENGTH: Final = 63
 _TAIL: Final = 10
+
+
+def child_name(body_step: str, index: int) -> str:
+    """The name of a ForEach's child (CONTRACT.md 1.8)."""
+    return f"{body_step}-{index}"
 
 
 def job_name(execution_id: str, step: str, attempt: int = 1) -> str:

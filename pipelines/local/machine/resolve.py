@@ -16,6 +16,8 @@ from pipelines.definition.expressions import (
     ExecutionReference,
     ExperimentReference,
     Expression,
+    ForEachItemReference,
+    IterationOutputReference,
     Join,
     JsonGet,
     Literal,
@@ -28,11 +30,12 @@ from pipelines.definition.expressions import (
 )
 from pipelines.definition.nearest import nearest
 from pipelines.definition.paths import render_path
-from pipelines.definition.step_types import PROCESSING, TRAINING
+from pipelines.definition.step_types import CLARIFY_CHECK, FOR_EACH, PROCESSING, QUALITY_CHECK, TRAINING
 from pipelines.local.machine.flow import Flow
 from pipelines.local.machine.lookup import LookupFailedError, describe, property_at, value_at
-from pipelines.local.machine.names import job_name
-from pipelines.local.machine.state import Document, ExecutionContext, StepState
+from pipelines.local.machine.loops import loop_property
+from pipelines.local.machine.names import child_name, job_name
+from pipelines.local.machine.state import Document, ExecutionContext, Iteration, StepState
 
 Scalar = str | int | float | bool
 
@@ -51,7 +54,7 @@ class DocumentNeededError(Exception):
 
 @dataclass(frozen=True)
 class Scope:
-    """All that a step's expressions may refer to at one moment."""
+    """All that a step's expressions may refer to at one moment; `iteration` is set in a child of a ForEach."""
 
     flow: Flow
     context: ExecutionContext
@@ -60,6 +63,7 @@ class Scope:
     now: datetime
     attempt: int = 1
     documents: Mapping[str, Document] | None = None
+    iteration: Iteration | None = None
 
 
 def resolve(value: Any, scope: Scope) -> Any:
@@ -103,10 +107,14 @@ def _evaluate(expression: Expression, scope: Scope) -> Any:
             return _experiment(field, scope)
         case StepReference():
             return _step_property(expression, scope)
+        case ForEachItemReference():
+            return _item(expression, scope)
         case Join(on=on, values=values):
             return on.join(to_text(_scalar(_evaluate(value, scope), value)) for value in values)
         case JsonGet():
             return _json_get(expression, scope)
+        case IterationOutputReference():
+            raise ResolutionError(f"{expression} may stand only in the Selector of a ForEach")
         case PropertyFileReference():
             raise ResolutionError(f"{expression} may stand only inside Std:JsonGet")
         case _:
@@ -164,9 +172,12 @@ def _execution_variable(variable: str, scope: Scope) -> str:
 
 
 def _own_job_name(variable: str, scope: Scope) -> str:
-    kind = PROCESSING if variable == "ProcessingJobName" else TRAINING
-    if scope.flow.step(scope.consumer).type != kind:
-        raise ResolutionError(f'Execution.{variable} has a value only in a {kind} step, and "{scope.consumer}" is none')
+    # The check steps launch a processing job too.
+    kinds = (PROCESSING, QUALITY_CHECK, CLARIFY_CHECK) if variable == "ProcessingJobName" else (TRAINING,)
+    if scope.flow.step(scope.consumer).type not in kinds:
+        raise ResolutionError(
+            f'Execution.{variable} has a value only in a {kinds[0]} step, and "{scope.consumer}" is none'
+        )
     return job_name(scope.context.execution_id, scope.consumer, scope.attempt)
 
 
@@ -177,21 +188,43 @@ def _experiment(field: str, scope: Scope) -> Any:
     return _evaluate(parse_expression(config[field]), scope)
 
 
-def _step_property(reference: StepReference, scope: Scope) -> Any:
+def _item(reference: ForEachItemReference, scope: Scope) -> Any:
+    """The item of a child: whole, as text unless it is a scalar, or a value in it when it is a JSON object."""
+    if scope.iteration is None:
+        raise ResolutionError(f"{reference} has a value only in the body of a ForEach")
+    item = scope.iteration.item
+    if not reference.path:
+        return scope.iteration.text if isinstance(item, (dict, list)) else item
     try:
-        return property_at(_properties(reference.step, str(reference), scope), reference.path)
+        return value_at(json.loads(item) if isinstance(item, str) else item, reference.path)
+    except LookupFailedError as error:
+        raise ResolutionError(f"{reference} is undefined: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ResolutionError(f"{reference} is undefined: the item is {describe(item)}, which is not JSON") from error
+
+
+def _step_property(reference: StepReference, scope: Scope) -> Any:
+    name = _present(reference.step, str(reference), scope)
+    try:
+        if scope.flow.step(name).type == FOR_EACH:
+            return loop_property(name, reference.path, scope.steps)
+        return property_at(scope.steps[name].properties, reference.path)
     except LookupFailedError as error:
         raise ResolutionError(f"{reference} is undefined: {error}") from error
 
 
-def _properties(step: str, reference: str, scope: Scope) -> Mapping[str, Any]:
+def _present(step: str, reference: str, scope: Scope) -> str:
+    """The name under which a step that is referred to has run: in a loop, a sibling is the one of the same item."""
     if not scope.flow.definition.has_step(step):
         close = nearest(step, (other.name for other in scope.flow.definition.all_steps()))
         raise ResolutionError(f'{reference} is undefined: there is no step "{step}"{_hint(close)}')
-    state = scope.steps.get(step)
+    name = step
+    if scope.iteration is not None and step in scope.flow.bodies.get(scope.iteration.parent, ()):
+        name = child_name(step, scope.iteration.index)
+    state = scope.steps.get(name)
     if state is None or not state.listed:
-        raise ResolutionError(f'{reference} is undefined: step "{step}" has not run')
-    return state.properties
+        raise ResolutionError(f'{reference} is undefined: step "{name}" has not run')
+    return name
 
 
 def _json_get(expression: JsonGet, scope: Scope) -> Any:
@@ -213,14 +246,16 @@ def _document_uri(expression: JsonGet, scope: Scope) -> str:
     source = expression.source
     if not isinstance(source, PropertyFileReference):
         return to_text(_scalar(_evaluate(source, scope), source))
-    properties = _properties(source.step, str(source), scope)
-    step = scope.flow.step(source.step)
+    name = _present(source.step, str(source), scope)
+    step = scope.flow.step(name)
     file = step.property_file(source.name)
     if file is None:
         close = nearest(source.name, (known.name for known in step.property_files))
         raise ResolutionError(f'{source} is undefined: step "{step.name}" has no such property file{_hint(close)}')
     try:
-        uri = property_at(properties, ("ProcessingOutputConfig", "Outputs", file.output_name, "S3Output", "S3Uri"))
+        uri = property_at(
+            scope.steps[name].properties, ("ProcessingOutputConfig", "Outputs", file.output_name, "S3Output", "S3Uri")
+        )
     except LookupFailedError as error:
         raise ResolutionError(f"{source} is undefined: {error}") from error
     return f"{str(uri).rstrip('/')}/{file.file_path}"

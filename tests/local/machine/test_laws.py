@@ -30,7 +30,7 @@ def pipelines(draw: st.DrawFn, *, triggers: bool = True) -> list[dict[str, Any]]
         upstream = draw(st.lists(st.sampled_from(names), max_size=3, unique=True)) if names else []
         kinds = TRIGGERS if triggers else TRIGGERS[:1]
         depends_on = [on(up, draw(st.sampled_from(kinds))) for up in upstream]
-        kind = draw(st.sampled_from(["Processing"] * 6 + ["Condition", "Condition", "Fail", "ForEach"]))
+        kind = draw(st.sampled_from(["Processing"] * 6 + ["Condition", "Condition", "Fail"]))
         made = step(name, *depends_on, kind=kind)
         draw(st.sampled_from(holders)).append(made)
         if kind == "Condition":

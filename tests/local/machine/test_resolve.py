@@ -121,7 +121,7 @@ def test_the_experiment_is_the_definitions_own() -> None:
         (get("Execution.TrainingJobName"), 'has a value only in a Training step, and "Use" is none'),
         (get("Execution.Nonsense"), "Execution.Nonsense is not an execution variable"),
         (get("Steps.Prep.PropertyFiles.f"), "Steps.Prep.PropertyFiles.f may stand only inside Std:JsonGet"),
-        (get("ForEach.CurrentItem.a"), "not executed locally: ForEach.CurrentItem.a"),
+        (get("ForEach.CurrentItem.a"), "ForEach.CurrentItem.a has a value only in the body of a ForEach"),
         ({"Std:Later": {}}, "not executed locally: Std:Later"),
         (
             {"Std:JsonGet": {"PropertyFile": get("Steps.Prep.PropertyFiles.f"), "Path": "a"}},

@@ -99,13 +99,6 @@ def test_an_empty_fail_message_gives_no_failure_reason() -> None:
     assert execution.state.status == "Failed"
 
 
-def test_a_for_each_is_a_clear_failure_and_its_body_never_runs() -> None:
-    execution = running(step("Loop", kind="ForEach", ForEachBody=[step("Body")]), step("After", "Loop"))
-    assert execution.step("Loop").failure_reason == "not executed locally: ForEach steps"
-    assert execution.statuses() == {"Loop": "Failed", "Body": "NotTaken", "After": "NotTaken"}
-    assert execution.state.status == "Failed"
-
-
 def test_other_kinds_are_launched_for_the_executor_to_refuse() -> None:
     assert running(step("T", kind="Tuning"), step("Q", kind="Quantum")).launched == ["T", "Q"]
 
