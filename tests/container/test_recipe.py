@@ -21,8 +21,8 @@ def test_a_recipe_is_read_into_typed_values(recipe_text: str) -> None:
     recipe = read_recipe(recipe_text, "shop.yaml")
     weight = recipe.features[0].transform
     assert isinstance(weight, Numeric)
-    assert (str(weight.column), weight.clip, weight.scale) == ("orders.weight", (0.01, 0.99), True)
-    assert weight.impute == Impute("median", 0.0, True)
+    assert (str(weight.column), weight.clip, weight.scale) == ("orders.weight", (0.01, 0.99), ("standard",))
+    assert weight.impute == Impute(way="median", flag=True)
     assert (recipe.target.operator, recipe.target.value) == (">", 10.0)
     assert recipe.sources["orders"].null == ("", "NA")
 
@@ -66,7 +66,7 @@ MISTAKES = [
     (
         "clip: [0.01, 0.99]",
         "clip: [0.99, 0.01]",
-        "'clip' is two rising quantiles from 0 to 1\n  fix: write 'clip: [0.01, 0.99]'",
+        "'clip' is a list of two rising numbers from 0 to 1\n  fix: write 'clip: [0.01, 0.99]'",
     ),
     (
         "impute: mean",
@@ -74,7 +74,7 @@ MISTAKES = [
         "a constant needs its value\n  fix: write 'impute: {with: constant, value: 0}'",
     ),
     ("folds: 4", "folds: 5", "'folds: 5' is unknown\n  fix: use one of: 16, 2, 4, 8"),
-    ("parts: [month,", "parts: [mnoth,", "no part 'mnoth' of this column\n  fix: did you mean 'month'?"),
+    ("parts: [month,", "parts: [mnoth,", "'parts: mnoth' is unknown\n  fix: did you mean 'month'?"),
     (
         "passthrough, column: weight",
         "passthrough, column: delay",

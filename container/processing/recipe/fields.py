@@ -109,8 +109,10 @@ class Fields:
             return self.place
         return Place(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
 
-    def refuse(self, key: str | None, what: str, fix: str) -> None:
-        self.problems.append(Problem(str(self.place_of(key)), what, fix))
+    def refuse(self, key: str | None, what: str, fix: str, offset: int = 0) -> None:
+        """Note a problem; `offset` is how far into the text under `key` it lies."""
+        place = self.inside(key, offset) if key is not None and offset else self.place_of(key)
+        self.problems.append(Problem(str(place), what, fix))
 
     def _refuse_at(self, node: yaml.Node, what: str, fix: str) -> None:
         self.problems.append(Problem(_place(node, self.file), what, fix))
@@ -135,6 +137,14 @@ class Fields:
         if key in self._keys and value not in options:
             self.refuse(key, f"'{key}: {value}' is unknown", suggestion(value, options))
         return value if value in options else options[0]
+
+    def choices(self, key: str, options: Sequence[str]) -> tuple[str, ...]:
+        """One of the options, or a list of different ones."""
+        values = self.texts(key)
+        for value in values:
+            if value not in options:
+                self.refuse(key, f"'{key}: {value}' is unknown", suggestion(value, options))
+        return tuple(dict.fromkeys(value for value in values if value in options))
 
     def texts(self, key: str, default: Sequence[str] | None = None) -> tuple[str, ...]:
         """One text, or a list of texts."""
@@ -164,18 +174,19 @@ class Fields:
             self.refuse(key, f"'{key}' is a whole number", f"write '{key}: {round(value)}'")
         return int(value)
 
-    def numbers(self, key: str, length: int) -> tuple[float, ...] | None:
-        """A list of exactly `length` numbers; None when left out or wrong."""
+    def numbers(self, key: str, length: int | None) -> tuple[float, ...] | None:
+        """A list of exactly `length` numbers (None: one at least); None when left out or wrong."""
         node = self._take(key, False)
         if node is None:
             return None
         values = plain(node)
-        if isinstance(values, list) and len(values) == length:
+        if isinstance(values, list) and values and len(values) == (length or len(values)):
             found = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-            if len(found) == length:
+            if len(found) == len(values):
                 return tuple(found)
-        example = ", ".join(["0.5"] * length)
-        self.refuse(key, f"'{key}' is a list of {length} numbers", f"write '{key}: [{example}]'")
+        example = ", ".join(["0.5"] * (length or 1))
+        count = f"{length} numbers" if length else "numbers"
+        self.refuse(key, f"'{key}' is a list of {count}", f"write '{key}: [{example}]'")
         return None
 
     def flag(self, key: str, default: bool = False) -> bool:
@@ -190,6 +201,23 @@ class Fields:
 
     def is_mapping(self, key: str) -> bool:
         return isinstance(self._values.get(key), yaml.MappingNode)
+
+    def inside(self, key: str, offset: int) -> Place:
+        """The place of a character of the text under `key`."""
+        place, node = self.place_of(key), self._values.get(key)
+        quoted = isinstance(node, yaml.ScalarNode) and node.style in ("'", '"')
+        one_line = node is not None and node.start_mark.line == node.end_mark.line
+        return Place(place.file, place.line, place.column + offset + quoted) if one_line else place
+
+    def lone(self, key: str, inner: str) -> Fields | None:
+        """A lone text or number under `key` as if it were `{inner: text}`; None when it is a mapping."""
+        node = self._values.get(key)
+        if not isinstance(node, yaml.ScalarNode) or _scalar(node) is None:
+            return None
+        self._asked.append(key)
+        name = yaml.ScalarNode("tag:yaml.org,2002:str", inner, node.start_mark, node.end_mark)
+        pairs = yaml.MappingNode("tag:yaml.org,2002:map", [(name, node)], node.start_mark, node.end_mark)
+        return Fields(pairs, self.file, self.problems, f"'{key}'")
 
     def fields(self, key: str, what: str) -> Fields | None:
         """The mapping under `key`; None, with the problem noted, when it is missing."""

@@ -15,6 +15,7 @@ from processing.recipe.check import check
 from processing.recipe.comparison import read_target
 from processing.recipe.fields import Fields, as_mapping, compose
 from processing.recipe.model import Feature, HashSplit, Join, Recipe, Source, Split
+from processing.recipe.options import read_options
 from processing.recipe.scope import UNKNOWN, Scope
 from processing.transforms.registry import TRANSFORMS
 
@@ -194,6 +195,6 @@ def _feature(name: str, fields: Fields, scope: Scope) -> Feature | None:
         if kind:
             fields.refuse("transform", f"no transform '{kind}'", suggestion(kind, TRANSFORMS))
         return None
-    transform = TRANSFORMS[kind](fields, scope)
+    transform = read_options(TRANSFORMS[kind], fields, scope)
     fields.finish()
-    return Feature(name, transform, fields.place_of("column"))
+    return Feature(name, transform, fields.place_of("formula" if "formula" in fields.keys else "column"))

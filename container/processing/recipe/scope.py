@@ -33,17 +33,17 @@ class Scope:
         found = [columns[name] for columns in self._columns.values() if name in columns]
         return [column for column in found if column not in self._copies]
 
-    def resolve(self, name: str, fields: Fields, key: str) -> Column:
+    def resolve(self, name: str, fields: Fields, key: str, offset: int = 0) -> Column:
         """The column called `name`, written under `key`; a problem is noted when there is none, or more than one."""
         found = self.find(name)
         if len(found) == 1:
             return found[0]
         if found:
             choices = " or ".join(f"'{column}'" for column in found)
-            fields.refuse(key, f"'{name}' is a column of several sources", f"write {choices}")
+            fields.refuse(key, f"'{name}' is a column of several sources", f"write {choices}", offset)
         else:
             fix = f"{suggestion(name, self.names())} Or declare it under its source's 'columns'."
-            fields.refuse(key, f"no column '{name}' is declared", fix)
+            fields.refuse(key, f"no column '{name}' is declared", fix, offset)
         return UNKNOWN
 
     def column(self, fields: Fields, key: str, allowed: tuple[ColumnType, ...]) -> Column:
@@ -51,13 +51,15 @@ class Scope:
         name = fields.text(key)
         return self.checked(name, fields, key, allowed) if name else UNKNOWN
 
-    def checked(self, name: str, fields: Fields, key: str, allowed: tuple[ColumnType, ...]) -> Column:
-        column = self.resolve(name, fields, key)
+    def checked(self, name: str, fields: Fields, key: str, allowed: tuple[ColumnType, ...], offset: int = 0) -> Column:
+        """The column of that name, of one of the allowed types."""
+        column = self.resolve(name, fields, key, offset)
         if column is not UNKNOWN and column.type not in allowed:
             kinds = " or ".join(allowed)
             fields.refuse(
                 key,
                 f"'{name}' is declared {column.type}; this needs {kinds}",
                 f"take another column, or declare '{name}: {allowed[0]}' if that is what the file holds",
+                offset,
             )
         return column

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from processing.columns import Column, ColumnType
-from processing.nearest import suggestion
 from processing.recipe.fields import Fields
-from processing.recipe.scope import Scope
+from processing.recipe.options import Choices, Schema, option
+from processing.recipe.scope import UNKNOWN, Scope
 from processing.sql.dialect import Dialect
 from processing.transforms.interface import Fitter, Output, Rendered, Statistics
-from processing.transforms.numeric import circle
+from processing.transforms.values import circle
 
 # First value and length of each part's circle; None where a circle makes no sense.
 PARTS: dict[str, tuple[int, int] | None] = {
@@ -29,28 +29,55 @@ _CLOCK = ("hour", "minute")
 
 
 @dataclass(frozen=True)
+class DateColumns:
+    """The option: one column of dates or timestamps, or three of whole numbers."""
+
+    def read(self, fields: Fields, key: str, scope: Scope) -> tuple[Column, ...]:
+        names = fields.texts(key)
+        if len(names) == 3:
+            return tuple(scope.checked(name, fields, key, (ColumnType.INTEGER,)) for name in names)
+        if len(names) != 1:
+            what = f"'{key}' is one date or timestamp, or the three columns of year, month and day"
+            fields.refuse(key, what, f"write '{key}: [year, month, day]'")
+            return (UNKNOWN,)
+        return (scope.checked(names[0], fields, key, self.kinds),)
+
+    @property
+    def kinds(self) -> tuple[ColumnType, ...]:
+        return (ColumnType.DATE, ColumnType.TIMESTAMP)
+
+    def schema(self) -> Schema:
+        three = {"type": "array", "items": {"type": "string"}, "minItems": 3, "maxItems": 3}
+        return {"anyOf": [{"type": "string"}, three]}
+
+    def words(self) -> str:
+        return f"column ({', '.join(self.kinds)}), or list of three columns (integer)"
+
+
+@dataclass(frozen=True, kw_only=True)
 class DateParts:
-    """Parts as numbers and, those under `cyclic`, as sine and cosine."""
+    """Parts as numbers (`…_month`) and, those under `cyclic`, as sine and cosine (`…_month_sin`); null stays null."""
 
-    source: tuple[Column, ...]
-    parts: tuple[str, ...]
-    cyclic: tuple[str, ...]
+    source: tuple[Column, ...] = option(
+        DateColumns(), "One date or timestamp, or the three whole numbers year, month and day.", key="column"
+    )
+    parts: tuple[str, ...] = option(
+        Choices(tuple(PARTS)), "Parts as numbers; a weekday is 1 (Monday) to 7.", default=()
+    )
+    cyclic: tuple[str, ...] = option(
+        Choices(tuple(part for part, circle in PARTS.items() if circle is not None)),
+        "Parts on a circle.",
+        default=(),
+    )
 
-    @classmethod
-    def read(cls, fields: Fields, scope: Scope) -> DateParts:
-        parts, cyclic = fields.texts("parts", ()), fields.texts("cyclic", ())
-        source = _source(fields, scope)
-        timed = source[0].type is ColumnType.TIMESTAMP
-        known = [part for part in PARTS if timed or part not in _CLOCK]
-        for key, names in (("parts", parts), ("cyclic", cyclic)):
+    def check(self, fields: Fields) -> None:
+        timed = self.source[0].type is ColumnType.TIMESTAMP
+        for key, names in (("parts", self.parts), ("cyclic", self.cyclic)):
             for name in names:
-                if name not in known:
-                    fields.refuse(key, f"no part '{name}' of this column", suggestion(name, known))
-                elif key == "cyclic" and PARTS[name] is None:
-                    fields.refuse(key, f"'{name}' is not cyclic", f"move '{name}' to 'parts'")
-        if not parts and not cyclic:
+                if name in _CLOCK and not timed and self.source[0].name:
+                    fields.refuse(key, f"a date has no {name}", f"remove '{name}', or declare the column 'timestamp'")
+        if not fields.has("parts") and not fields.has("cyclic"):
             fields.refuse(None, "date_parts makes no column", "add 'parts: [month, weekday]'")
-        return cls(source, parts, cyclic)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -66,17 +93,6 @@ class DateParts:
             first, length = PARTS[part] or (0, 1)
             outputs += circle(f"{name}_{part}", f"{_part(part, date, dialect)} - {first}", length, dialect)
         return Rendered(tuple(outputs))
-
-
-def _source(fields: Fields, scope: Scope) -> tuple[Column, ...]:
-    names = fields.texts("column")
-    if len(names) == 3:
-        return tuple(scope.checked(name, fields, "column", (ColumnType.INTEGER,)) for name in names)
-    if len(names) != 1:
-        what = "'column' is one date or timestamp, or the three columns of year, month and day"
-        fields.refuse("column", what, "write 'column: [year, month, day]'")
-    kinds = (ColumnType.DATE, ColumnType.TIMESTAMP)
-    return (scope.checked(names[0] if names else "", fields, "column", kinds),)
 
 
 def _date(source: tuple[Column, ...], dialect: Dialect) -> str:

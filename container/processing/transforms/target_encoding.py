@@ -1,4 +1,4 @@
-"""`target_encoding`: the smoothed share of positives among the training rows of the row's category.
+"""`target_encoding`: the smoothed mean target of the training rows of the row's category.
 
 A training row is encoded out of fold: from the training rows outside its own hash fold, so that its own label never
 reaches its feature. Rows of the other splits are encoded from the whole training split.
@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from math import fsum
 from typing import TypeVar
 
-from processing.columns import Column
-from processing.recipe.fields import Fields
-from processing.recipe.scope import Scope
+from processing.recipe.options import ChoiceNumber, Real, option
 from processing.sql.dialect import Dialect
 from processing.task import Task
-from processing.transforms.categories import DISCRETE, category
+from processing.transforms.categories import Categorical
 from processing.transforms.interface import (
     Count,
     Fitter,
@@ -35,30 +33,24 @@ FOLDS = ("2", "4", "8", "16")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class TargetEncoding:
-    """(positives + smoothing * prior) / (rows + smoothing), over hash folds."""
+@dataclass(frozen=True, kw_only=True)
+class TargetEncoding(Categorical):
+    """The mean target of the category's training rows, drawn to the mean of all: (sum + smoothing * mean) / (rows +
+    smoothing). Binary: the share of positives. Multiclass: a column `…=class` for each class. Regression: the number.
 
-    column: Column
-    smoothing: float
-    folds: int
+    Out of fold for training rows. A category that training never saw (`unseen` in quality.json) gets the mean.
+    """
 
-    @classmethod
-    def read(cls, fields: Fields, scope: Scope) -> TargetEncoding:
-        column = scope.column(fields, "column", DISCRETE)
-        smoothing = fields.number("smoothing", 20.0, low=0.0, high=1e12)
-        return cls(column, smoothing, int(fields.choice("folds", FOLDS, "8")))
-
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        return (self.column,)
+    smoothing: float = option(Real(0, 1e12), "How many rows the mean of all counts for.", default=20.0)
+    folds: int = option(ChoiceNumber(FOLDS), "How many hash folds a training row may come from.", default=8)
 
     def fit(self, fitter: Fitter) -> Statistics:
-        sums = fitter.fold_sums(category(self.column, fitter.dialect), self.folds)
-        counts = per_category(sums, self.folds)
+        filled = self.filled(fitter)
+        counts = per_category(fitter.fold_sums(self.value(filled, fitter.dialect), self.folds), self.folds)
         if fitter.target.task is Task.MULTICLASS:
-            return {"classes": list(fitter.target.classes), "counts": [[value, *found] for value, *found in counts]}
-        return {"counts": [[value, rows, [total for (total,) in sums]] for value, rows, sums in counts]}
+            every = [[value, rows, totals] for value, rows, totals in counts]
+            return {**filled, "classes": list(fitter.target.classes), "counts": every}
+        return {**filled, "counts": [[value, rows, [one for (one,) in totals]] for value, rows, totals in counts]}
 
     def render(self, name: str, statistics: Statistics, dialect: Dialect) -> Rendered:
         classes = statistics.get("classes")
@@ -71,7 +63,7 @@ class TargetEncoding:
             Output(one, f"coalesce({looked_up(index)}, {_prior(priors, index, self.folds, dialect)})")
             for index, one in enumerate(names)
         ]
-        lookup = Lookup(category(self.column, dialect), tuple(rows), self.folds, len(names))
+        lookup = Lookup(self.value(statistics, dialect), tuple(rows), self.folds, len(names))
         return Rendered(tuple(outputs), lookup, (Count("unseen", f"{looked_up()} IS NULL"),))
 
 
