@@ -199,13 +199,8 @@ class Gateway:
     def _items(self, service: str, operation: str, key: str, action: str, **request: Any) -> Iterator[Json]:
         """The entries of all pages of a list."""
         with self._translated(action):
-            pages = iter(self._client(service).get_paginator(operation).paginate(**request))
-        while True:
-            with self._translated(action):  # around the request alone: what a caller does between pages is its own
-                page = next(pages, None)
-            if page is None:
-                return
-            yield from page.get(key, [])
+            for page in self._client(service).get_paginator(operation).paginate(**request):
+                yield from page.get(key, [])
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:

@@ -1,0 +1,265 @@
+"""Deployment: what is done, in which order, and what is not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipelines.aws import MAX_INLINE_DEFINITION
+from pipelines.compile import Compiled, ImageSource, Upload
+from pipelines.context import read_context
+from pipelines.definition import parse
+from pipelines.deploy import EcrImages, deploy, upsert
+from pipelines.errors import AwsError
+from pipelines.service_model import request_faults
+from pipelines.spec import Pipeline, Target
+
+DEV = Target("dev", "111111111111", "eu-central-1", "arn:aws:iam::111111111111:role/pipelines", "bucket-dev", "tiny")
+LOCAL = Target("local", "123456789012", "us-east-1", "arn:aws:iam::123456789012:role/local", "bucket", "tiny")
+STEP = {"Name": "Stop", "Type": "Fail", "Arguments": {"ErrorMessage": "so"}}
+
+
+class FakeGateway:
+    """One account in memory; records what was done to it."""
+
+    def __init__(self, target: Target, account: str = "111111111111") -> None:
+        self.target = target
+        self.its_account = account
+        self.done: list[str] = []
+        self.objects: dict[tuple[str, str], object] = {}
+        self.pipelines: dict[str, dict] = {}
+        self.images: set[tuple[str, str]] = set()
+        self.requests: list[tuple[str, dict]] = []
+
+    def account(self) -> str:
+        return self.its_account
+
+    def ensure_bucket(self) -> None:
+        self.done.append("bucket")
+
+    def has_object(self, bucket: str, key: str, sha256: str) -> bool:
+        return self.objects.get((bucket, key)) == sha256
+
+    def upload(self, file: Path, bucket: str, key: str, sha256: str) -> None:
+        self.done.append(f"upload {file.name}")
+        self.objects[bucket, key] = sha256
+
+    def write_object(self, bucket: str, key: str, data: bytes) -> None:
+        self.done.append("write definition")
+        self.objects[bucket, key] = data
+
+    def has_image(self, repository: str, tag: str) -> bool:
+        self.done.append("look for image")
+        return (repository, tag) in self.images
+
+    def pipeline(self, name: str) -> dict | None:
+        return self.pipelines.get(name)
+
+    def create_pipeline(self, name: str, **request: object) -> str:
+        self._refuse_faults("CreatePipeline", name, request)
+        if name in self.pipelines:
+            raise AwsError("ValidationException: Pipeline names must be unique within an AWS account and region")
+        return self._keep("create", name, request)
+
+    def update_pipeline(self, name: str, **request: object) -> str:
+        self._refuse_faults("UpdatePipeline", name, request)
+        return self._keep("update", name, request)
+
+    def _refuse_faults(self, operation: str, name: str, request: dict) -> None:
+        token = {"ClientRequestToken": "t" * 32} if operation == "CreatePipeline" else {}  # botocore fills it in
+        assert request_faults("sagemaker", operation, {"PipelineName": name, **token, **request}) == []
+
+    def _keep(self, action: str, name: str, request: dict) -> str:
+        self.done.append(action)
+        self.requests.append((action, request))
+        location = request.pop("PipelineDefinitionS3Location", None)
+        if location:
+            request["PipelineDefinition"] = self.objects[location["Bucket"], location["ObjectKey"]].decode()
+        arn = f"arn:aws:sagemaker:eu-central-1:111111111111:pipeline/{name}"
+        self.pipelines[name] = {**self.pipelines.get(name, {}), **request, "PipelineArn": arn}
+        return arn
+
+
+class FakeImages:
+    def __init__(self, gateway: FakeGateway) -> None:
+        self.gateway = gateway
+
+    def push(self, _image: ImageSource, uri: str, _report) -> None:
+        self.gateway.done.append(f"push {uri}")
+
+
+def definition(*steps: dict) -> str:
+    return json.dumps({"Version": "2020-12-01", "Metadata": {}, "Parameters": [], "Steps": list(steps)})
+
+
+@pytest.fixture
+def compiled(tmp_path) -> Compiled:
+    (tmp_path / "recipe.yaml").write_text("columns: []")
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image" / "Dockerfile").write_text("FROM scratch")
+    (file,) = read_context(tmp_path, "recipe.yaml").files
+    image = ImageSource("tiny", read_context(tmp_path, "image"))
+    upload = Upload(file, "bucket-dev", "tiny/assets/recipe.yaml")
+    return Compiled(parse(definition(STEP)), DEV, (upload,), (image,))
+
+
+def pipeline(**values: object) -> Pipeline:
+    return Pipeline(name="tiny", steps={}, **values)
+
+
+def carry_out(compiled: Compiled, gateway: FakeGateway, said: list[str] | None = None, **values: object):
+    report = said.append if said is not None else lambda _: None
+    return deploy(compiled, pipeline(**values), gateway, FakeImages(gateway), report)
+
+
+IMAGE = "111111111111.dkr.ecr.eu-central-1.amazonaws.com/tiny:src-"
+
+
+def test_pipeline_comes_last_after_what_it_points_at(compiled):
+    gateway, said = FakeGateway(DEV), []
+    deployed = carry_out(compiled, gateway, said)
+    upload, image, create = gateway.done
+    assert (upload, image[: len(IMAGE) + 5], create) == ("upload recipe.yaml", f"push {IMAGE}", "create")
+    assert deployed.action == "created"
+    assert deployed.uploaded == ("s3://bucket-dev/tiny/assets/recipe.yaml",)
+    assert said[0] == "upload recipe.yaml to s3://bucket-dev/tiny/assets/recipe.yaml"
+    assert said[-1] == "pipeline tiny: created"
+
+
+def test_second_deployment_changes_nothing(compiled):
+    gateway = FakeGateway(DEV)
+    first = carry_out(compiled, gateway)
+    gateway.done.clear()
+    again = carry_out(compiled, gateway)
+    assert (again.action, again.uploaded, again.pipeline_arn) == ("unchanged", (), first.pipeline_arn)
+    assert [word.split()[0] for word in gateway.done] == ["push"]  # images see for themselves
+
+
+def test_definition_that_comes_back_as_another_text_of_the_same_json_is_unchanged(compiled):
+    gateway = FakeGateway(DEV)
+    carry_out(compiled, gateway)
+    live = gateway.pipelines["tiny"]
+    live["PipelineDefinition"] = json.dumps(json.loads(live["PipelineDefinition"]), indent=4, sort_keys=True)
+    assert carry_out(compiled, gateway).action == "unchanged"
+    live["PipelineDefinition"] = definition({**STEP, "Arguments": {"ErrorMessage": 1}})
+    one = replace(compiled, definition=parse(definition({**STEP, "Arguments": {"ErrorMessage": True}})))
+    assert upsert(one, pipeline(), gateway)[1] == "updated"  # 1 and true are equal in Python, not in JSON
+
+
+CHANGES = {
+    "definition": ({}, lambda compiled: replace(compiled, definition=parse(definition({**STEP, "Name": "End"})))),
+    "role": ({}, lambda compiled: replace(compiled, target=replace(DEV, role="arn:aws:iam::111111111111:role/other"))),
+    "description": ({"description": "Other."}, lambda compiled: compiled),
+    "no description": ({"description": None}, lambda compiled: compiled),
+    "parallelism": ({"description": "One.", "max_parallel_steps": 3}, lambda compiled: compiled),
+}
+
+
+@pytest.mark.parametrize(("values", "change"), CHANGES.values(), ids=CHANGES)
+def test_what_differs_is_updated_once(compiled, values, change):
+    gateway = FakeGateway(DEV)
+    carry_out(compiled, gateway, description="One.")
+    values = {"description": "One.", **values}
+    assert carry_out(change(compiled), gateway, **values).action == "updated"
+    assert carry_out(change(compiled), gateway, **values).action == "unchanged"
+
+
+def test_pipeline_that_another_created_meanwhile_is_updated(compiled):
+    gateway = FakeGateway(DEV)
+    carry_out(compiled, gateway)
+    gateway.pipeline = lambda _name: None  # it was not there when we looked
+    assert carry_out(compiled, gateway).action == "updated"
+
+
+def test_other_refusals_of_a_creation_are_not_taken_for_that(compiled):
+    gateway = FakeGateway(DEV)
+
+    def refuse(*_: object, **__: object) -> str:
+        raise AwsError("AccessDeniedException: no")
+
+    gateway.create_pipeline = refuse
+    with pytest.raises(AwsError, match="AccessDeniedException"):
+        carry_out(compiled, gateway)
+    assert "update" not in gateway.done
+
+
+def test_tags_are_given_when_it_is_created_and_never_to_an_update(compiled):
+    tagged = replace(compiled, target=replace(DEV, tags={"team": "delays"}))
+    gateway = FakeGateway(DEV)
+    carry_out(tagged, gateway)
+    carry_out(tagged, gateway, description="Other.")
+    (_, created), (_, updated) = gateway.requests
+    assert created["Tags"] == [{"Key": "team", "Value": "delays"}]
+    assert "Tags" not in updated
+
+
+def test_large_definition_goes_by_s3_under_its_digest(compiled):
+    steps = [{**STEP, "Name": f"Stop{number}", "Arguments": {"ErrorMessage": "é" * 500}} for number in range(120)]
+    text = json.dumps(json.loads(definition(*steps)), ensure_ascii=False)
+    large = replace(compiled, definition=parse(text))
+    assert len(text) < MAX_INLINE_DEFINITION < len(text.encode())  # bytes count, not characters
+    gateway = FakeGateway(DEV)
+    assert carry_out(large, gateway).action == "created"
+    assert gateway.done[-2:] == ["write definition", "create"]
+    key = f"tiny/definitions/{large.definition.digest}.json"
+    assert gateway.objects["bucket-dev", key] == text.encode()
+    assert carry_out(large, gateway).action == "unchanged"
+    assert carry_out(compiled, gateway).action == "updated"
+
+
+def test_credentials_of_another_account_are_refused_before_anything_is_uploaded(compiled):
+    gateway = FakeGateway(DEV, account="222222222222")
+    with pytest.raises(AwsError) as caught:
+        carry_out(compiled, gateway)
+    (problem,) = caught.value.problems
+    assert problem.where == "environment dev"
+    assert problem.what == "your credentials belong to account 222222222222, the environment to 111111111111"
+    assert problem.fix == "choose the profile of that account (AWS_PROFILE), or another --env"
+    assert gateway.done == []
+
+
+def test_local_environment_gets_its_bucket_and_no_question_of_account(compiled):
+    gateway = FakeGateway(LOCAL, account="")
+    carry_out(replace(compiled, target=LOCAL), gateway)
+    assert gateway.done[0] == "bucket"
+    assert gateway.done[-1] == "create"
+
+
+def test_image_that_is_not_in_ecr_leaves_the_pipeline_as_it_is(compiled):
+    gateway = FakeGateway(DEV)
+    with pytest.raises(AwsError) as caught:
+        deploy(compiled, pipeline(), gateway, EcrImages(gateway), lambda _: None)
+    (problem,) = caught.value.problems
+    assert problem.what == "the image is not in ECR"
+    assert problem.where.startswith(IMAGE)
+    for command in (
+        "aws ecr create-repository --repository-name tiny",
+        "aws ecr get-login-password --region eu-central-1 | docker login --username AWS --password-stdin "
+        "111111111111.dkr.ecr.eu-central-1.amazonaws.com\n",
+        f"docker build --platform linux/amd64 -t {problem.where} {compiled.images[0].context.root}\n",
+        f"docker push {problem.where}",
+    ):
+        assert command in problem.fix
+    assert "create" not in gateway.done
+
+
+def test_image_that_is_in_ecr_is_used(compiled):
+    gateway, said = FakeGateway(DEV), []
+    gateway.images = {("tiny", compiled.images[0].tag)}
+    deploy(compiled, pipeline(), gateway, EcrImages(gateway), said.append)
+    assert gateway.done == ["upload recipe.yaml", "look for image", "create"]
+    assert any(line.startswith(f"image {IMAGE}") for line in said)
+
+
+def test_deployment_that_broke_off_goes_on_where_it_ended(compiled):
+    gateway = FakeGateway(DEV)
+    keep, gateway.create_pipeline = gateway.create_pipeline, lambda *_, **__: (_ for _ in ()).throw(AwsError("gone"))
+    with pytest.raises(AwsError):
+        carry_out(compiled, gateway)
+    gateway.create_pipeline = keep
+    gateway.done.clear()
+    assert carry_out(compiled, gateway).uploaded == ()
+    assert gateway.done[-1] == "create"
