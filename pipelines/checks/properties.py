@@ -176,7 +176,7 @@ def _output_parameter(step: Step, path: Path) -> Followed:
     if path[1] not in declared:
         return _missing(step, str(path[1]), declared, path[:1])
     if len(path) > 2:
-        name = render_path(path[:2])
+        name = f"OutputParameters['{path[1]}']"
         what = f'{name} of "{step.name}" is one value: nothing lies below it'
         return NoProperty(what, f'end the reference at "Steps.{step.name}.{name}", or declare another output')
     kind = declared[str(path[1])]

@@ -60,7 +60,7 @@ def _outer(at: str) -> Iterator[str]:
 def _races(subject: Subject, reader: Step, writer: Step) -> bool:
     if reader is writer or subject.exclusive(reader.name, writer.name):
         return False
-    return writer.name not in subject.waits_for(reader.name) and reader.name not in subject.waits_for(writer.name)
+    return not subject.is_before(writer.name, reader.name) and not subject.is_before(reader.name, writer.name)
 
 
 def missing_slashes(subject: Subject) -> Iterator[Found]:

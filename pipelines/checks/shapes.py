@@ -10,7 +10,7 @@ from pipelines.checks.finding import Found
 from pipelines.checks.subject import OPERATIONS, Subject, inside
 from pipelines.definition import Step
 from pipelines.definition.step_types import CLARIFY_CHECK, QUALITY_CHECK
-from pipelines.service_model import REQUIRED, Fault, faults
+from pipelines.service_model import REQUIRED, Fault
 
 _CONTAINERS: Final = {"structure": "an object", "map": "an object", "list": "a list"}
 _LABEL: Final = re.compile(r"""[A-Za-z0-9_:-]+(?:\[(?:\d+|'[^']*'|"[^"]*")\])*$""")
@@ -21,7 +21,7 @@ def broken(*kinds: str) -> Callable[[Subject], Iterator[Found]]:
 
     def find(subject: Subject) -> Iterator[Found]:
         for step in subject.steps:
-            for fault in _faults(subject, step):
+            for fault in subject.faults[step.name]:
                 if fault.kind in kinds and not _excused(step, fault):
                     yield Found(step.name, fault.path, f"{label(fault.path)} {fault.what}", fault.fix)
 
@@ -42,12 +42,6 @@ def label(where: str) -> str:
     """The last name of a path, with the positions and keys behind it."""
     found = _LABEL.search(where[-1000:])
     return found[0] if found else where
-
-
-def _faults(subject: Subject, step: Step) -> Iterator[Fault]:
-    for spot in subject.arguments[step.name]:
-        if spot.shape is not None:
-            yield from faults(spot)
 
 
 def _excused(step: Step, fault: Fault) -> bool:

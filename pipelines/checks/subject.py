@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from pipelines.definition import Definition, Edge, Path, Step, edges
 from pipelines.definition.expressions import Expression, Reference, is_expression, parse_expression, references_of
 from pipelines.definition.step_types import NESTED_KEYS
-from pipelines.service_model import Spot, request_shape, spots
+from pipelines.service_model import Fault, Spot, faults, request_shape, spots
 
 # Step type → the operation whose request its Arguments are, and the member that the service fills (CONTRACT.md 1.3).
 OPERATIONS: Final = {
@@ -68,6 +68,13 @@ class Subject:
         return {step.name: tuple(_argument_spots(step)) for step in self.steps}
 
     @cached_property
+    def faults(self) -> dict[str, tuple[Fault, ...]]:
+        """By step: what the request would refuse of its Arguments."""
+        return {
+            name: tuple(fault for spot in found for fault in faults(spot)) for name, found in self.arguments.items()
+        }
+
+    @cached_property
     def placed(self) -> tuple[Placed, ...]:
         """Every outermost expression of the document."""
         return tuple(self._placed())
@@ -116,8 +123,11 @@ class Subject:
             found.setdefault(edge.downstream, set()).add(edge.upstream)
         return found
 
-    def waits_for(self, step: str) -> set[str]:
-        """Every step that has ended before this one starts."""
+    def is_before(self, upstream: str, step: str) -> bool:
+        """Whether one step has ended before another one starts."""
+        return upstream in self._upstream.get(step, ()) or upstream in self._all_upstream(step)
+
+    def _all_upstream(self, step: str) -> set[str]:
         found: set[str] = set()
         left = [step]
         while left:
