@@ -59,9 +59,9 @@ MISTAKES = [
         "'courier' is declared string; this needs number or integer or boolean",
     ),
     ("weight: number", "weight: numbr", "shop.yaml:11:15: 'weight: numbr' is unknown\n  fix: did you mean 'number'?"),
-    ("target: delay > 10", "target: delay late", "'delay late' is not a comparison\n  fix: write a column"),
+    ("target: delay > 10", "target: delay late", "'delay late' is no column and no comparison\n  fix: write a column"),
     ("target: delay > 10", "target: courier > 10", "'orders.courier' is declared string; 'courier > 10' does not fit"),
-    ("target: delay > 10", "target: delay > 10; DROP TABLE x", "is not a comparison"),
+    ("target: delay > 10", "target: delay > 10; DROP TABLE x", "is no column and no comparison"),
     ("train: 0.6", "train: 0.7", "the fractions add up to 1.1, not to 1\n  fix: write 'split: {train: 0.8"),
     (
         "clip: [0.01, 0.99]",

@@ -14,7 +14,7 @@ RESERVED = ("key", "target")
 
 def check(recipe: Recipe) -> list[Problem]:
     """Every problem of the recipe."""
-    return [*_joins(recipe), *_known_after(recipe), *_keys(recipe), *_names(recipe)]
+    return [*_joins(recipe), *_known_after(recipe), *_keys(recipe), *_split(recipe), *_names(recipe)]
 
 
 def late_columns(recipe: Recipe) -> frozenset[str]:
@@ -54,6 +54,17 @@ def _keys(recipe: Recipe) -> list[Problem]:
         elif _late(recipe, column) is not None:
             what = f"key column '{column}' is known only after the target, so the split would depend on it"
             found.append(Problem(str(place), what, "take it out of 'key'"))
+    return found
+
+
+def _split(recipe: Recipe) -> list[Problem]:
+    """A split by what is known only afterwards would sort rows by their outcome."""
+    found = []
+    for column in recipe.split.columns:
+        origin = _late(recipe, column)
+        if origin is not None:
+            what = f"the split depends on '{origin}', known only after the target"
+            found.append(Problem(str(recipe.base.places[""]), what, "split by another column, or by the key's hash"))
     return found
 
 

@@ -76,6 +76,12 @@ def read_options(cls: type[T], fields: Fields, scope: Scope) -> T:
     return made
 
 
+def read_option(cls: type, name: str, fields: Fields, scope: Scope) -> Any:
+    """The value of one option of a class, for readers that take them one by one; None when left out."""
+    one = next(found for field_name, found in options_of(cls) if field_name == name)
+    return one.kind.read(fields, one.key, scope) if _given(one, fields) else None
+
+
 def _given(one: Option, fields: Fields) -> bool:
     """Whether to read the option: asked for in any case, so that its key is known."""
     return fields.has(one.key) or one.required
