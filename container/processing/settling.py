@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from processing.columns import ColumnType
 from processing.engine import Engine
 from processing.errors import DataError, Problem
 from processing.recipe.model import ColumnSplit, HashSplit, Recipe, TimeSplit
@@ -106,13 +107,14 @@ def _check_placed(engine: Engine, recipe: Recipe, relation: str) -> None:
 
 
 def _classes(engine: Engine, recipe: Recipe, relation: str) -> tuple[str, ...]:
-    """The classes of the training split in the order of their text, or as declared."""
+    """The classes of the training split in the order of their text (numbers: of their size), or as declared."""
     name = engine.dialect.name
     found = engine.rows(
         f"SELECT DISTINCT {name(LABEL)} FROM {relation} WHERE {name('_split')} = 'train' "
         f"AND {name(LABEL)} IS NOT NULL LIMIT {MAX_CLASSES + 1}"
     )
-    seen = sorted(str(row[0]) for row in found)
+    whole = recipe.target.column.type is ColumnType.INTEGER
+    seen = sorted((str(row[0]) for row in found), key=lambda one: (int(one), "") if whole else (0, one))
     where = f"target '{recipe.target.text}'"
     if len(seen) > MAX_CLASSES:
         fix = "predict a coarser column, or a number ('task: regression')"

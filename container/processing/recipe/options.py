@@ -63,6 +63,8 @@ def options_of(cls: type) -> Iterator[tuple[str, Option]]:
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 

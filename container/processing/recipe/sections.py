@@ -196,7 +196,10 @@ class TargetSection:
 
     column: str = option(Text(), "A column, or a comparison such as `arr_delay > 15`.")
     classes: tuple[str, ...] = option(
-        Texts(), "The classes in their order.", default=(), given="those of training, by their text"
+        Texts(),
+        "The classes in their order.",
+        default=(),
+        given="those of training, in the order of their text or number",
     )
     unseen: str = option(
         Choice(("refuse", "drop")),

@@ -62,7 +62,11 @@ def _column(text: str, task: Task | None, fields: Fields, scope: Scope) -> Targe
         what = f"is '{column}', declared integer, a class or a number?"
         fields.refuse("column", what, "add 'task: multiclass' or 'task: regression' to the recipe")
     elif task not in tasks:
-        what = f"'{column}' is declared {column.type}: no target of the task {task or 'binary, or any other'}"
+        what = (
+            f"'{column}' is declared {column.type}: no task learns that"
+            if task is None
+            else (f"'{column}' is declared {column.type}: no target of the task '{task}'")
+        )
         fields.refuse("column", what, _mend(task))
     return Target(task or Task.BINARY, column, text)
 

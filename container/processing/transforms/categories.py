@@ -44,9 +44,7 @@ class Categorical:
     """What the transforms of a category share."""
 
     column: Column = option(ColumnName(DISCRETE), "The column.")
-    impute: Fill | None = option(
-        Section(Fill, short="with"), "Fill nulls; left out, null is a category of its own.", default=None
-    )
+    impute: Fill | None = option(Section(Fill, short="with"), "Fill nulls before all else.", default=None)
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -1,11 +1,13 @@
 """The arithmetic of `expression`: text → a typed tree over columns → guarded SQL.
 
-Grammar, loosest first (every value is a number; a comparison is 1 or 0; null makes null, except within min and max):
+Every value is a number; a comparison is 1 or 0; null makes null, except within min and max. Loosest first:
 
-    comparison = sum [ ("<" | "<=" | ">" | ">=" | "==" | "!=") sum ]
-    sum        = product { ("+" | "-") product }
-    product    = signed { ("*" | "/") signed }
-    signed     = "-" signed | number | column | function "(" comparison { "," comparison } ")" | "(" comparison ")"
+```
+comparison = sum [ ("<" | "<=" | ">" | ">=" | "==" | "!=") sum ]
+sum        = product { ("+" | "-") product }
+product    = signed { ("*" | "/") signed }
+signed     = "-" signed | number | column | function "(" comparison { "," comparison } ")" | "(" comparison ")"
+```
 """
 
 from __future__ import annotations
