@@ -72,12 +72,14 @@ def steps_table(execution: Execution, expected: Sequence[str], rows: int | None 
     table.add_column("step", no_wrap=True)
     table.add_column("status", no_wrap=True)
     table.add_column("duration", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=rows is not None, overflow="fold" if rows is None else "ellipsis")
+    table.add_column("")
+    one_line = rows is not None
     ran, waiting = execution.steps[-rows if rows else 0 :], _not_run(execution, expected)
     waiting = waiting[: None if rows is None else rows - len(ran)]
     for step in ran:
         status = "Cached" if step.cached_from else step.status
-        table.add_row(step.name, Text(status, _COLOURS.get(step.status, "")), _duration(step), Text(_detail(step)))
+        detail = Text(_detail(step), no_wrap=one_line, overflow="ellipsis" if one_line else "fold")
+        table.add_row(Text(step.name), Text(status, _COLOURS.get(step.status, "")), _duration(step), detail)
     for name in waiting:
         table.add_row(Text(name, "dim"), Text("not run" if execution.ended else "waiting", "dim"), "", "")
     hidden = len(execution.steps) + len(_not_run(execution, expected)) - len(ran) - len(waiting)
@@ -95,8 +97,8 @@ def _duration(step: StepRun) -> str:
     seconds = step.seconds(datetime.now(UTC))
     if seconds is None:
         return ""
-    minutes, rest = divmod(seconds, 60)
-    return f"{int(minutes)}m{rest:04.1f}s" if minutes else f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds, 1), 60)
+    return f"{int(minutes)}m{rest:04.1f}s" if minutes else f"{rest:.1f}s"
 
 
 def _took(step: StepRun) -> str:

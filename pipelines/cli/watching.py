@@ -32,7 +32,10 @@ def follow(project: Project, terminal: Terminal, arn: str, *, stops: bool = Fals
     try:
         return _watched(project, terminal, arn)
     except AwsError:
-        terminal.note(f"the execution goes on; follow it: {project.command(f'status --watch --execution {ident}')}")
+        # The local SageMaker ends with its executions; those on AWS go on.
+        words = "see how it ended" if project.target.is_local else "the execution goes on; follow it"
+        watching = "" if project.target.is_local else " --watch"
+        terminal.note(f"{words}: {project.command(f'status{watching} --execution {ident}')}")
         raise
     except KeyboardInterrupt:
         command = project.command(f"stop --execution {ident}")

@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -221,3 +222,19 @@ def test_locale_without_arrows_is_no_error(deployed):
     done = deployed.command("run", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert done.code == 0
     assert "Gate: true \\u2192 Register" in done.out
+
+
+def test_run_whose_server_is_killed_says_where_to_look(tmp_path, make_project):
+    project = make_project(tmp_path / "project")
+    assert project.command("deploy").code == 0
+    process = project.popen("run", "-p", "Seconds=600")
+    ident = re.search(r"execution/(\w+)", next(line for line in process.stderr if line.startswith("execution ")))[1]
+    assert "Features: Executing\n" in iter(process.stderr.readline, "")
+    os.kill(json.loads(project.home.server.read_text())["pid"], signal.SIGKILL)
+    out, err = process.communicate(timeout=_DEADLINE)
+    assert (process.returncode, out) == (3, "")
+    assert f"see how it ended: pipelines status --execution {ident}\n" in err
+    assert "fix: repeat the command: it starts the local SageMaker again" in err
+    status = project.command("status", "--execution", ident)
+    assert status.code == 1
+    assert "interrupted: the local SageMaker was ended while it ran" in status.out
