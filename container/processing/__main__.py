@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from processing.contract import Paths, write_reason
 from processing.errors import ContainerError, Problem, SettingError
+from processing.scratch import sweep
 
 STOPPED = 143
 
@@ -75,6 +76,7 @@ def stop_promptly(reason_file: Path) -> None:
     def wait() -> None:
         caught = signal.Signals(signal.sigwait(signals)).name
         write_reason(reason_file, f"Stopped by {caught} before the step was done.")
+        sweep()
         print(f"stopped by {caught}", file=sys.stderr, flush=True)
         os._exit(STOPPED)
 

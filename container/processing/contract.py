@@ -15,14 +15,16 @@ REASON_BYTES = 1024
 
 @dataclass(frozen=True)
 class Paths:
-    """Every path of the contract, from one root."""
+    """Every path of the contract, from one root; `temporary` is where scratch files go instead of it."""
 
     root: Path
+    temporary: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Paths:
         """The root is OPT_ML where mount namespaces are refused to the local runner; else /opt/ml."""
-        return cls(Path(environment.get("OPT_ML") or "/opt/ml"))
+        temporary = environment.get("TMPDIR")
+        return cls(Path(environment.get("OPT_ML") or "/opt/ml"), Path(temporary) if temporary else None)
 
     def processing_input(self, name: str) -> Path:
         return self.root / "processing" / "input" / name

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,17 @@ from typing import Any
 import duckdb
 
 from processing.errors import DataError, Problem, SettingError
+from processing.machine import memory_bytes, processors
 from processing.sql.dialect import DuckDB
 
 _SIZE = re.compile(r"\d+(\.\d+)?\s*[KMGT]i?B", re.IGNORECASE)
+_SHARE = 0.6
+"""Of the container's memory. The rest is for what DuckDB does not count: Python, the allocator, the page cache."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a run may take. Memory None leaves DuckDB's own choice: four fifths of the machine or the container."""
+    """What a run may take. Memory None: a share of the container's; threads None: its processors."""
 
     memory: str | None = None
     threads: int | None = None
@@ -30,6 +33,11 @@ class Limits:
             raise SettingError([Problem("--memory-limit", f"'{self.memory}' is no size", "write '--memory-limit 4GB'")])
         if self.threads is not None and self.threads < 1:
             raise SettingError([Problem("--threads", "at least one thread is needed", "write '--threads 2'")])
+
+    @property
+    def memory_size(self) -> str:
+        """The limit as DuckDB reads it."""
+        return self.memory or f"{int(memory_bytes() * _SHARE / 1024**2)}MiB"
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,14 @@ class Reject:
     reason: str
 
 
+@dataclass(frozen=True)
+class FileShape:
+    """How a table is cut into files: rows of a row group, and bytes of a file (None: one file, whatever its size)."""
+
+    row_group: int = 30_720
+    file_bytes: int | None = None
+
+
 class Engine:
     """A DuckDB connection with bounded memory that spills into `scratch`."""
 
@@ -50,14 +66,27 @@ class Engine:
     def __init__(self, scratch: Path, limits: Limits) -> None:
         self._connection = duckdb.connect()
         text = self.dialect.text
-        self.run(f"SET threads = {limits.threads or len(os.sched_getaffinity(0))}")
+        self.run(f"SET threads = {limits.threads or processors()}")
         self.run(f"SET temp_directory = {text(str(scratch / 'spill'))}")
         # Keeping the order of unordered statements costs memory; the statements whose order matters have ORDER BY.
         self.run("SET preserve_insertion_order = false")
         self.run("SET TimeZone = 'UTC'")
         self.run("SET autoinstall_known_extensions = false")
-        if limits.memory is not None:
-            self.run(f"SET memory_limit = {text(limits.memory)}")
+        self.run("SET autoload_known_extensions = false")
+        self.run("SET python_enable_replacements = false")
+        self.run("SET enable_progress_bar = true")
+        self.run("SET enable_progress_bar_print = false")
+        self.run(f"SET memory_limit = {text(limits.memory_size)}")
+
+    def lock(self, folders: Sequence[Path]) -> None:
+        """From here on, statements reach the files below these folders and nothing else, and no setting changes."""
+        self.run(f"SET allowed_directories = {self.dialect.texts([f'{folder}/' for folder in folders])}")
+        self.run("SET enable_external_access = false")
+        self.run("SET lock_configuration = true")
+
+    def percent(self) -> float:
+        """How far the statement at work is; below zero where nobody knows."""
+        return float(self._connection.query_progress())
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """All rows of a query that gives few."""
@@ -73,11 +102,41 @@ class Engine:
         with _translated():
             self._connection.execute(statement)
 
+    def keep(self, table: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> None:
+        """A small table from values: names and types of its columns, and its rows."""
+        # One text rather than a parameter for each value: those are converted at 20 microseconds each.
+        names = [name for name, _ in columns]
+        text = json.dumps([dict(zip(names, row, strict=True)) for row in rows])
+        shape = self.dialect.text(json.dumps([dict(columns)]))
+        query = f"SELECT unnest(from_json(CAST(? AS JSON), {shape}), recursive := true)"
+        with _translated():
+            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}", [text])
+
     def write(self, query: str, path: Path) -> str:
-        """The query's rows as a Parquet file; gives the relation that reads it back."""
+        """The query's rows as one scratch file; gives the relation that reads it back."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.run(f"COPY ({query}) TO {self.dialect.text(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+        self._copy(query, path, "FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE 30720")
         return self.dialect.parquet([str(path)])
+
+    def export(self, query: str, folder: Path, form: str, shape: FileShape) -> int:
+        """The query's rows as the files part-00000, part-00001, … of a folder; gives how many rows."""
+        folder.mkdir(parents=True, exist_ok=True)
+        options = {
+            "parquet": f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {shape.row_group}",
+            "csv": "FORMAT csv, HEADER false",
+        }[form]
+        if shape.file_bytes is None:
+            return self._copy(query, folder / f"part-00000.{form}", options)
+        size = f"FILE_SIZE_BYTES {shape.file_bytes}, FILENAME_PATTERN 'draft-{{i}}', OVERWRITE_OR_IGNORE true"
+        rows = self._copy(query, folder, f"{options}, {size}")
+        drafts = sorted(folder.glob(f"draft-*.{form}"), key=lambda path: int(path.stem.removeprefix("draft-")))
+        for number, path in enumerate(drafts):
+            path.rename(folder / f"part-{number:05d}.{form}")
+        return rows
+
+    def _copy(self, query: str, target: Path, options: str) -> int:
+        (count,) = self.row(f"COPY ({query}) TO {self.dialect.text(str(target))} ({options})")
+        return int(count)
 
     def rejects(self) -> tuple[int, list[Reject]]:
         """How many CSV records the scans so far could not read, and the first of them."""
@@ -96,12 +155,19 @@ def _translated() -> Iterator[None]:
     """DuckDB's errors that the user can mend, as ours; any other is a bug of ours and keeps its type."""
     try:
         yield
-    except duckdb.OutOfMemoryException as error:
-        fix = "take a larger instance or a larger volume, or raise --memory-limit"
-        raise DataError([Problem("DuckDB", f"out of memory or disk: {_first_line(error)}", fix)]) from error
-    except duckdb.IOException as error:
-        fix = "see that the file is whole and readable, and that the volume has room"
-        raise DataError([Problem("DuckDB", f"cannot read or write: {_first_line(error)}", fix)]) from error
+    except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+        raise DataError([_told(_first_line(error))]) from error
+
+
+def _told(text: str) -> Problem:
+    """Disk full, memory short, or a file that cannot be read."""
+    lower = text.lower()
+    if "no space left" in lower or "max_temp_directory_size" in lower or "disk" in lower:
+        return Problem("DuckDB", f"the disk is full: {text}", "give the job a larger volume (volume_size_in_gb)")
+    if "out of memory" in lower or "allocate" in lower:
+        fix = "take an instance with more memory, raise --memory-limit, or lower --threads"
+        return Problem("DuckDB", f"out of memory: {text}", fix)
+    return Problem("DuckDB", f"cannot read or write: {text}", "see that the file is whole and readable")
 
 
 def _first_line(error: Exception) -> str:

@@ -1,41 +1,45 @@
-"""The feature step: CSV inputs and a recipe → train, validation and test as Parquet, features.json, quality.json.
+"""The feature step: the recipe's sources → train, validation and test tables, features.json, quality.json.
 
 Everything is fitted on the training split alone. Memory stays bounded: the input is staged once as Parquet, each
 split is written by a statement of its own, and DuckDB spills beside the data.
 
-Same input, same recipe: the same bytes of features.json and quality.json, and the same Parquet rows in the same order.
-Not promised: the bytes of the Parquet files (row-group bounds, and the writer's version, are DuckDB's).
+Same input, same recipe: the same bytes of features.json and quality.json, and the same rows. Up to ORDERED rows they
+stand in the order of the key's hash, in one file for each split; beyond, their order is not promised, since sorting
+would double the time (`output: {order: hash}` in the recipe asks for it all the same).
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from processing.contract import Paths, write_whole
-from processing.engine import Engine, Limits
+from processing.engine import Engine, FileShape, Limits
 from processing.errors import Problem, RecipeError
 from processing.fitted import FILE, Fitted
 from processing.fitting import fit
 from processing.jsontext import to_json
+from processing.progress import stage_of
 from processing.quality import SPLITS, count_treated, summarise
 from processing.recipe.model import Recipe
 from processing.recipe.reader import load_recipe
+from processing.scratch import scratch_folder
 from processing.settling import settle
 from processing.sql.stage import clean_sql
+from processing.sql.transform import split_rows
 from processing.staging import stage
+
+STEP = "features"
+ORDERED = 1_000_000
+FILE_BYTES = 256 * 1024**2
 
 
 def run_features(paths: Paths, recipe_path: Path | None = None, limits: Limits | None = None) -> None:
     """Run the step below the root of `paths`."""
     started = time.monotonic()
     recipe = load_recipe(recipe_path or find_recipe(paths.processing_input("recipe")))
-    with scratch_folder(paths.root) as scratch:
+    with scratch_folder(paths) as scratch:
         engine = Engine(scratch, limits or Limits())
         fitted = make_features(engine, recipe, paths, scratch)
     print(f"features: {len(fitted.columns)} columns in {time.monotonic() - started:.1f} s", flush=True)
@@ -43,19 +47,25 @@ def run_features(paths: Paths, recipe_path: Path | None = None, limits: Limits |
 
 def make_features(engine: Engine, recipe: Recipe, paths: Paths, scratch: Path) -> Fitted:
     """Stage, check, fit, transform. features.json comes last: where it is, the step was complete."""
-    staged = stage(engine, recipe, paths.processing_input, scratch)
-    settled = settle(engine, recipe, staged.relation)
-    summary = summarise(engine, recipe, staged, settled)
+    with stage_of(STEP, "stage", engine.percent) as progress:
+        staged = stage(engine, recipe, paths.processing_input, scratch)
+        settled = settle(engine, recipe, staged.relation)
+        summary = summarise(engine, recipe, staged, settled)
+        progress.rows = summary["rows_read"]
     print(f"features: {json.dumps({'rows_read': summary['rows_read'], **summary['splits']})}", flush=True)
     clean = f"(\n{clean_sql(recipe, settled.relation, engine.dialect)}\n)"
-    statistics = fit(engine, recipe, f"{clean} AS clean", settled.target)
-    fitted = Fitted(recipe, statistics, settled.target)
-    for table, query in fitted.lookups(engine.dialect):
-        engine.run(f"CREATE TEMP TABLE {table} AS {query}")
-    summary["features"] = count_treated(engine, fitted, clean)
+    with stage_of(STEP, "fit", engine.percent):
+        statistics = fit(engine, recipe, f"{clean} AS clean", settled.target)
+        fitted = Fitted(recipe, statistics, settled.target)
+        fitted.keep_lookups(engine)
+        summary["features"] = count_treated(engine, fitted, clean)
+    ordered = summary["rows_read"] <= ORDERED
+    statement = fitted.sql(clean, engine.dialect)
     for split in SPLITS:
-        folder = paths.processing_output(split)
-        engine.write(fitted.sql(clean, split, engine.dialect), folder / "part-00000.parquet")
+        query = statement + split_rows(split, ordered, engine.dialect)
+        with stage_of(STEP, f"write {split}", engine.percent) as progress:
+            shape = FileShape(file_bytes=None if ordered else FILE_BYTES)
+            progress.rows = engine.export(query, paths.processing_output(split), "parquet", shape)
     folder = paths.processing_output("features")
     write_whole(folder / "quality.json", to_json(summary).encode())
     write_whole(folder / FILE, fitted.to_json().encode())
@@ -70,14 +80,3 @@ def find_recipe(folder: Path) -> Path:
     names = ", ".join(path.name for path in found) or "none"
     what = f"the step needs exactly one recipe (*.yaml); found {names}"
     raise RecipeError([Problem(str(folder), what, "give the input 'recipe' one file, or pass --recipe PATH")])
-
-
-@contextmanager
-def scratch_folder(root: Path) -> Iterator[Path]:
-    """A folder on the volume that holds the data, removed at the end; /tmp of a container may be small."""
-    root.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=root))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -9,16 +9,26 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from processing.errors import ModelError, Problem
 from processing.jsontext import to_json
 from processing.recipe.model import Recipe
 from processing.recipe.reader import read_recipe
 from processing.sql.dialect import Dialect, DuckDB
-from processing.sql.transform import lookup_sql, lookup_table, transform_sql
+from processing.sql.transform import lookup_columns, lookup_rows, lookup_table, transform_sql
 from processing.task import FittedTarget, read_target
 from processing.transforms.interface import Rendered, Statistics
+
+
+class Keeper(Protocol):
+    """The part of an engine that keeps small tables."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    def keep(self, table: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> None: ...
+
 
 FORMAT = 2
 FILE = "features.json"
@@ -41,11 +51,19 @@ class Fitted:
     statistics: Mapping[str, Statistics]
     target: FittedTarget
 
+    @cached_property
+    def _rendered(self) -> dict[type[Dialect], list[Rendered]]:
+        return {}
+
     def rendered(self, dialect: Dialect) -> list[Rendered]:
-        return [
-            feature.transform.render(feature.name, self.statistics[feature.name], dialect)
-            for feature in self.recipe.features
-        ]
+        """What each feature adds, made once: a large lookup takes a second."""
+        kind = type(dialect)
+        if kind not in self._rendered:
+            self._rendered[kind] = [
+                feature.transform.render(feature.name, self.statistics[feature.name], dialect)
+                for feature in self.recipe.features
+            ]
+        return self._rendered[kind]
 
     @cached_property
     def columns(self) -> tuple[FeatureColumn, ...]:
@@ -58,15 +76,16 @@ class Fitted:
         names = unique_names([column.name for column in found])
         return tuple(replace(column, name=name) for name, column in zip(names, found, strict=True))
 
-    def lookups(self, dialect: Dialect) -> list[tuple[str, str]]:
-        """The tables that the transform statement joins: name and query."""
-        rendered = enumerate(self.rendered(dialect))
-        return [(lookup_table(i), lookup_sql(item.lookup, dialect)) for i, item in rendered if item.lookup is not None]
+    def keep_lookups(self, engine: Keeper) -> None:
+        """Make the tables that the transform statement joins."""
+        for index, item in enumerate(self.rendered(engine.dialect)):
+            if item.lookup is not None:
+                columns = lookup_columns(item.lookup, engine.dialect)
+                engine.keep(lookup_table(index), columns, lookup_rows(item.lookup))
 
-    def sql(self, relation: str, split: str, dialect: Dialect) -> str:
-        """The transform statement of one split."""
-        names = [column.name for column in self.columns]
-        return transform_sql(self.rendered(dialect), names, relation, split, dialect)
+    def sql(self, relation: str, dialect: Dialect) -> str:
+        """The transform statement of all rows of a relation."""
+        return transform_sql(self.rendered(dialect), [column.name for column in self.columns], relation, dialect)
 
     def to_json(self) -> str:
         """The file's text: the same for the same data, byte for byte."""

@@ -14,7 +14,7 @@ duckdb = pytest.importorskip("duckdb")
 
 from processing.engine import Engine, Limits  # noqa: E402
 from processing.errors import ContainerError, SettingError  # noqa: E402
-from processing.fitting import TrainingSplit  # noqa: E402
+from processing.fitting import TrainingSplit, ask_all  # noqa: E402
 from processing.sql.split import split_of  # noqa: E402
 
 SPLITS = ("train", "validation", "test")
@@ -146,7 +146,8 @@ def test_statistics_are_those_of_numpy_on_the_training_rows(shop: Any) -> None:
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
-def test_moments_are_exact_in_any_order(tmp_path: Any, scale: float) -> None:
+@pytest.mark.parametrize("long", [10, 10_000])
+def test_moments_and_quantiles_are_exact_in_any_order(tmp_path: Any, scale: float, long: int) -> None:
     draw = np.random.default_rng(1)
     values = draw.lognormal(0, 5, 5000) * scale
     found = set()
@@ -157,8 +158,9 @@ def test_moments_are_exact_in_any_order(tmp_path: Any, scale: float) -> None:
             + ",".join(map(repr, order.tolist()))
             + "]::DOUBLE[]) AS x"
         )
-        split = TrainingSplit(engine, "t")
-        found.add((split.moments("x"), split.quantiles("x", [0, 0.123, 1])))
+        split = TrainingSplit(engine, "t", long=long)
+        asked = ask_all(split, lambda fitter: (fitter.moments("x"), fitter.quantiles("x", [0, 0.123, 1])))
+        found.add(asked)
     ((moments, quantiles),) = found
     assert moments.mean == pytest.approx(math.fsum(values) / 5000, rel=1e-15)
     assert moments.deviation == pytest.approx(values.std(), rel=1e-12)

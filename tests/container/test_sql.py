@@ -16,6 +16,7 @@ from processing.recipe.reader import read_recipe
 from processing.sql import statistics
 from processing.sql.dialect import DuckDB
 from processing.sql.split import split_of, thresholds
+from processing.sql.transform import split_rows
 from processing.task import FittedTarget, Task
 from processing.transforms.target_encoding import encode
 
@@ -76,8 +77,8 @@ def test_column_names_differ_in_more_than_case(names: list[str]) -> None:
 
 def test_sql_is_made_again_from_features_json(fitted: Fitted) -> None:
     again = read_fitted(fitted.to_json(), "features.json")
-    assert again.sql("t", "train", SQL) == fitted.sql("t", "train", SQL)
-    assert again.lookups(SQL) == fitted.lookups(SQL)
+    assert again.sql("t", SQL) == fitted.sql("t", SQL)
+    assert [item.lookup for item in again.rendered(SQL)] == [item.lookup for item in fitted.rendered(SQL)]
     assert again.to_json() == fitted.to_json()
 
 
@@ -89,11 +90,11 @@ def test_output_columns_name_every_source_column(fitted: Fitted) -> None:
 
 
 def test_clipping_keeps_null_and_a_constant_column_divides_by_one(fitted: Fitted) -> None:
-    text = fitted.sql("t", "test", SQL)
+    text = fitted.sql("t", SQL)
     value = 'CAST("orders.weight" AS DOUBLE)'
     clipped = f"CASE WHEN {value} < 0.1e0 THEN 0.1e0 WHEN {value} > 9.5e0 THEN 9.5e0 ELSE {value} END"
     assert f"((coalesce({clipped}, 3.0e0)) - 4.0e0) / 1.0e0" in text
-    assert text.endswith('WHERE "_split" = \'test\'\nORDER BY "_hash", "_key"')
+    assert split_rows("test", True, SQL) == '\nWHERE "_split" = \'test\'\nORDER BY "_hash", "_key"'
 
 
 def test_a_foreign_features_json_is_refused(fitted: Fitted) -> None:

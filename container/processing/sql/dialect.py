@@ -31,8 +31,10 @@ class DuckDB:
     float32 = "FLOAT"
     integer = "BIGINT"
     text_type = "VARCHAR"
-    exact = "HUGEINT"
-    """Holds sums of 2**86 over 2**40 rows exactly (statistics.py); DECIMAL(38, 0) on Spark."""
+
+    def whole(self, number: str) -> str:
+        """The whole part of a double below 2**53, as a type whose sum is exact (HUGEINT here)."""
+        return f"CAST(floor({number}) AS BIGINT)"
 
     def name(self, identifier: str) -> str:
         """A quoted identifier."""

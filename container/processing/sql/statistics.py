@@ -1,19 +1,24 @@
-"""The queries that fit: exact moments, exact quantiles, category counts. Equal on every run, whatever the threads.
+"""The queries that fit: exact sums, exact quantiles, category counts. Equal on every run, engine and thread count.
 
 Sums of doubles depend on their order, so parallel engines give another last digit each time. These sums are of whole
-numbers: a value times a power of two, cut to 86 bits. No quantile function either: its state would not spill.
+numbers: a value times a power of two, cut to 86 bits, as two numbers of 52 and 34 bits that both engines sum exactly.
+No quantile function either: its state would not spill. A long column is counted in buckets first, and only the
+buckets that hold a wanted rank are looked into.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from processing.sql.dialect import Dialect
 
-BITS = 86
-"""A sum of 2**40 whole numbers of 86 bits fits the 126 bits that HUGEINT and DECIMAL(38, 0) hold."""
+HIGH_BITS, LOW_BITS = 52, 34
+BITS = HIGH_BITS + LOW_BITS
+"""A sum of 2**40 whole numbers of 52 bits fits any engine's 128 bits with room to spare."""
+
+BUCKETS = 4096
 
 
 def exponent(largest: float) -> int:
@@ -21,19 +26,21 @@ def exponent(largest: float) -> int:
     return max(-900, min(900, BITS - math.frexp(largest)[1])) if largest else 0
 
 
-def extent_sql(expression: str, relation: str) -> str:
-    """Count of values, and their largest magnitude."""
-    return f"SELECT count(x), max(abs(x)) FROM (SELECT {expression} AS x FROM {relation}) AS v"
+def extent_columns(expression: str) -> list[str]:
+    """Count of values, the smallest, the largest."""
+    return [f"count({expression})", f"min({expression})", f"max({expression})"]
 
 
-def scaled_sql(expression: str, power: int, dialect: Dialect) -> str:
-    """The expression times 2**power, cut to a whole number."""
-    return f"CAST(({expression}) * {dialect.number(2.0**power)} AS {dialect.exact})"
+def sum_columns(expression: str, power: int, dialect: Dialect) -> list[str]:
+    """The two parts of the sum of the values times 2**power."""
+    scaled = f"({expression}) * {dialect.number(2.0 ** (power - LOW_BITS))}"
+    rest = f"({scaled} - floor({scaled})) * {dialect.number(2.0**LOW_BITS)}"
+    return [f"sum({dialect.whole(scaled)})", f"sum({dialect.whole(rest)})"]
 
 
-def sum_sql(expression: str, relation: str, power: int, dialect: Dialect) -> str:
-    """The sum of the values times 2**power, in whole numbers."""
-    return f"SELECT sum({scaled_sql('x', power, dialect)}) FROM (SELECT {expression} AS x FROM {relation}) AS v"
+def joined(high: int | None, low: int | None) -> int:
+    """The sum from its two parts; 0 where there was no value."""
+    return (int(high or 0) << LOW_BITS) + int(low or 0)
 
 
 def squares_sql(expression: str, mean: float, dialect: Dialect) -> str:
@@ -54,14 +61,48 @@ def quantile_ranks(count: int, probability: float) -> tuple[int, int, float]:
     return low + 1, min(low + 2, count), place - low
 
 
-def ranks_sql(expression: str, relation: str, ranks: Sequence[int]) -> str:
-    """The values at these ranks: counts by value, then a running total."""
+def divisible(low: float, high: float) -> bool:
+    """Whether an interval can be cut into buckets by arithmetic on doubles."""
+    width = high - low
+    return math.isfinite(width) and width > 1e-290
+
+
+def buckets_sql(expression: str, relation: str, low: float, high: float, dialect: Dialect) -> str:
+    """Rows, smallest and largest value of each bucket of the values from `low` to `high`.
+
+    Every step is monotone in the value, so buckets never overlap, however the arithmetic rounds.
+    """
+    number = dialect.number
+    place = f"least({number(BUCKETS - 1)}, floor((x - {number(low)}) * {number(BUCKETS / (high - low))}))"
+    return (
+        f"SELECT CAST({place} AS INT) AS b, count(*), min(x), max(x) FROM (SELECT {expression} AS x FROM {relation}) "
+        f"AS v WHERE x BETWEEN {number(low)} AND {number(high)} GROUP BY 1"
+    )
+
+
+def ranks_sql(expression: str, relation: str, low: float, high: float, ranks: Sequence[int], dialect: Dialect) -> str:
+    """The values at these ranks among those from `low` to `high`: counts by value, then a running total."""
     chosen = ", ".join(f"min(CASE WHEN upto >= {rank} THEN x END)" for rank in ranks)
     return (
         f"WITH counted AS (SELECT x, count(*) AS n FROM (SELECT {expression} AS x FROM {relation}) AS v "
-        "WHERE x IS NOT NULL GROUP BY x), running AS (SELECT x, sum(n) OVER (ORDER BY x ROWS BETWEEN UNBOUNDED "
+        f"WHERE x BETWEEN {dialect.number(low)} AND {dialect.number(high)} GROUP BY x), "
+        "running AS (SELECT x, sum(n) OVER (ORDER BY x ROWS BETWEEN UNBOUNDED "
         f"PRECEDING AND CURRENT ROW) AS upto FROM counted) SELECT {chosen} FROM running"
     )
+
+
+def windows(
+    buckets: Sequence[tuple[int, int, float, float]], ranks: Sequence[int]
+) -> Mapping[tuple[float, float, int], list[int]]:
+    """The bucket of each rank, as (smallest, largest, rows): the ranks that lie in it, counted from its start."""
+    found: dict[tuple[float, float, int], list[int]] = {}
+    before, wanted = 0, sorted(ranks)
+    for _, rows, low, high in sorted(buckets):
+        inside = [rank - before for rank in wanted if before < rank <= before + rows]
+        if inside:
+            found[(low, high, rows)] = inside
+        before += rows
+    return found
 
 
 def categories_sql(expression: str, relation: str, limit: int) -> str:
@@ -77,9 +118,8 @@ def most_frequent_sql(expression: str, relation: str) -> str:
 
 
 def fold_sums_sql(expression: str, relation: str, folds: int, sums: Sequence[str], limit: int, dialect: Dialect) -> str:
-    """Category, fold, rows, and the sum of each expression in `sums` (whole numbers)."""
-    totals = ", ".join(f"sum({value})" for value in sums)
+    """Category, fold, rows, and each of the sums."""
     return (
-        f"SELECT {expression} AS x, {dialect.name('_fold')} % {folds} AS fold, count(*), {totals} FROM {relation} "
-        f"GROUP BY 1, 2 LIMIT {limit}"
+        f"SELECT {expression} AS x, {dialect.name('_fold')} % {folds} AS fold, {', '.join(['count(*)', *sums])} "
+        f"FROM {relation} GROUP BY 1, 2 LIMIT {limit}"
     )

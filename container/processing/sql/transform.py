@@ -13,24 +13,19 @@ def lookup_table(index: int) -> str:
     return f"lookup_{index}"
 
 
-def lookup_sql(lookup: Lookup, dialect: Dialect) -> str:
-    """The rows of a lookup, to be kept as a table: (category, fold, encoded_0, …); fold -1 serves outside training."""
-    rows = ", ".join(
-        f"({dialect.text(category)}, {-1 if fold is None else fold}, {', '.join(map(dialect.number, values))})"
-        for category, fold, values in lookup.rows
-    )
-    encoded = ", ".join(f"encoded_{index}" for index in range(lookup.width))
-    return f"SELECT * FROM (VALUES {rows}) AS v(category, fold, {encoded})"
+def lookup_columns(lookup: Lookup, dialect: Dialect) -> list[tuple[str, str]]:
+    """Names and types of a lookup table: category, fold (-1 serves outside training), encoded_0, …"""
+    encoded = [(f"encoded_{index}", dialect.double) for index in range(lookup.width)]
+    return [("category", dialect.text_type), ("fold", "INT"), *encoded]
 
 
-def transform_sql(
-    rendered: Sequence[Rendered], names: Sequence[str], relation: str, split: str, dialect: Dialect
-) -> str:
-    """Key, target and every feature of a split's rows, in the order of the key's hash.
+def lookup_rows(lookup: Lookup) -> list[tuple[str | float | None, ...]]:
+    """Its rows."""
+    return [(category, -1 if fold is None else fold, *values) for category, fold, values in lookup.rows]
 
-    `names` are the columns' final names, in order. The order of rows makes two runs give the same rows in the same
-    places, and is a shuffle besides.
-    """
+
+def transform_sql(rendered: Sequence[Rendered], names: Sequence[str], relation: str, dialect: Dialect) -> str:
+    """Key, target and every feature of the rows. `names` are the columns' final names, in order."""
     name = dialect.name
     outputs = [(output, index) for index, item in enumerate(rendered) for output in item.outputs]
     columns = [f"{name('_key')} AS {name('key')}", f"{name('_target')} AS {name('target')}"]
@@ -38,15 +33,17 @@ def transform_sql(
         value = _looked_up(output.sql, index) if rendered[index].lookup else output.sql
         columns.append(f"CAST({value} AS {dialect.float32}) AS {name(column)}")
     joins = [_join(item.lookup, index, dialect) for index, item in enumerate(rendered) if item.lookup is not None]
-    return "\n".join(
-        [
-            "SELECT\n  " + ",\n  ".join(columns),
-            f"FROM {relation} AS staged",
-            *joins,
-            f"WHERE {name('_split')} = {dialect.text(split)}",
-            f"ORDER BY {name('_hash')}, {name('_key')}",
-        ]
-    )
+    return "\n".join(["SELECT\n  " + ",\n  ".join(columns), f"FROM {relation} AS staged", *joins])
+
+
+def split_rows(split: str, ordered: bool, dialect: Dialect) -> str:
+    """The end of a transform statement that writes one split.
+
+    The order of the key's hash makes two runs give the same rows in the same places, and is a shuffle besides.
+    """
+    name = dialect.name
+    order = f"\nORDER BY {name('_hash')}, {name('_key')}" if ordered else ""
+    return f"\nWHERE {name('_split')} = {dialect.text(split)}{order}"
 
 
 def counts_sql(rendered: Sequence[Rendered], relation: str, dialect: Dialect) -> str | None:
