@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from pipelines.checks.arguments import dig, items
 from pipelines.checks.finding import Found
 from pipelines.checks.outputs import Output, written
 from pipelines.checks.subject import Placed, Subject, inside
-from pipelines.checks.text import destination, location, parts
+from pipelines.checks.text import destination, location, parts, parts_of
 from pipelines.definition import Step
-from pipelines.definition.expressions import Expression, Join, JsonGet, Literal, StepReference
+from pipelines.definition.expressions import Expression, Join, JsonGet, Literal, PropertyFileReference, StepReference
 
 _METRICS: Final = ("ModelMetrics", "DriftCheckBaselines")
-# What may follow an output's URI directly and still stand apart from it.
-_APART: Final = ("/", "?", "#")
 
 
 class _Read(NamedTuple):
-    """One S3 URI that a step reads; `prefix`: everything below it as well."""
+    """One S3 URI that a step reads, as text; `prefix`: everything below it as well."""
 
     step: Step
     where: str
-    value: Any
+    at: str
     prefix: bool
 
 
@@ -33,8 +32,7 @@ def unordered(subject: Subject) -> Iterator[Found]:
     by_location = dict(reversed(outputs))
     by_outer = {outer: output for at, output in reversed(outputs) for outer in _outer(at)}
     for read in _reads(subject):
-        at = location(parts(subject, read.value))
-        output = _writer(at, by_location, by_outer, read.prefix) if at is not None else None
+        output = _writer(read, by_location, by_outer)
         if output is not None and _races(subject, read.step, output.step):
             what = (
                 f'"{read.step.name}" reads what "{output.step.name}" writes (output "{output.name}"), '
@@ -44,10 +42,10 @@ def unordered(subject: Subject) -> Iterator[Found]:
             yield Found(read.step.name, read.where, what, fix)
 
 
-def _writer(at: str, exact: dict[str, Output], outer: dict[str, Output], prefix: bool) -> Output | None:
-    """The output at a location, around it or, for a prefix, below it."""
-    around = (exact[place] for place in (at, *_outer(at)) if place in exact)
-    return next(around, outer.get(at) if prefix else None)
+def _writer(read: _Read, exact: dict[str, Output], outer: dict[str, Output]) -> Output | None:
+    """The output where a step reads, around that place or, for a prefix, below it."""
+    around = (exact[place] for place in (read.at, *_outer(read.at)) if place in exact)
+    return next(around, outer.get(read.at) if read.prefix else None)
 
 
 def _outer(at: str) -> Iterator[str]:
@@ -75,22 +73,21 @@ def missing_slashes(subject: Subject) -> Iterator[Found]:
     places = {item.where for item in found}
     files = _report_places(subject)
     for read in _reads(subject):
-        at = location(parts(subject, read.value))
-        if at in files and read.where not in places:
-            output, name = files[at]
+        if read.at in files and read.where not in places:
+            output, name = files[read.at]
             what = f'the URI runs output "{output.name}" of "{output.step.name}" and its file "{name}" into one word'
             yield Found(read.step.name, read.where, what, f'put a slash before "{name}"')
 
 
 def _unslashed(subject: Subject, placed: Placed, join: Join) -> Iterator[Found]:
-    for before, after in zip(join.values, join.values[1:], strict=False):
+    for before, after in pairwise(join.values):
         if not isinstance(before, StepReference) or not isinstance(after, Literal) or placed.step is None:
             continue
         text = f"{join.on}{after.value}"
-        if not _ends_open(subject, before) or not text or text.startswith(_APART) or not text[0].isalnum():
-            continue
-        what = f'{before} and "{after.value}" are joined without a slash between them'
-        yield Found(placed.step.name, placed.where, what, f'join them with "On": "/", or begin with "/{after.value}"')
+        if text[:1].isalnum() and _ends_open(subject, before):
+            what = f'{before} and "{after.value}" are joined without a slash between them'
+            fix = f'join them with "On": "/", or begin with "/{after.value}"'
+            yield Found(placed.step.name, placed.where, what, fix)
 
 
 def _ends_open(subject: Subject, reference: StepReference) -> bool:
@@ -125,25 +122,45 @@ def _joins(expression: Expression) -> Iterator[Join]:
 
 
 def _reads(subject: Subject) -> Iterator[_Read]:
+    """Everything that is read by a URI which the definition says."""
     for step in subject.steps:
-        match step.type:
-            case "Processing":
-                for index, item in items(step.arguments, "ProcessingInputs"):
-                    where = f"{inside(step)}.ProcessingInputs[{index}].S3Input.S3Uri"
-                    yield _Read(step, where, dig(item, "S3Input", "S3Uri"), True)
-            case "Training":
-                for index, item in items(step.arguments, "InputDataConfig"):
-                    where = f"{inside(step)}.InputDataConfig[{index}].DataSource.S3DataSource.S3Uri"
-                    yield _Read(step, where, dig(item, "DataSource", "S3DataSource", "S3Uri"), True)
-            case "Transform":
-                keys = ("TransformInput", "DataSource", "S3DataSource", "S3Uri")
-                yield _Read(step, f"{inside(step)}.{'.'.join(keys)}", dig(step.arguments, *keys), True)
-            case "Model" | "RegisterModel":
-                yield from _model_reads(subject, step)
+        for where, value, prefix in _sources(subject, step):
+            at = location(parts(subject, value))
+            if at is not None:
+                yield _Read(step, where, at, prefix)
+    for placed in subject.placed:
+        for uri in _documents(placed.expression):
+            at = location(parts_of(subject, uri))
+            if at is not None and placed.step is not None:
+                yield _Read(placed.step, placed.where, at, False)
 
 
-def _model_reads(subject: Subject, step: Step) -> Iterator[_Read]:
-    roots = tuple(f"{inside(step)}.{key}." for key in _METRICS)
-    for spot in subject.arguments[step.name]:
-        if spot.path.endswith(".ModelDataUrl") or (spot.path.startswith(roots) and spot.path.endswith(".S3Uri")):
-            yield _Read(step, spot.path, spot.value, False)
+def _sources(subject: Subject, step: Step) -> Iterator[tuple[str, Any, bool]]:
+    """Place and value of every S3 URI that a step's own arguments read, and whether it is a prefix."""
+    match step.type:
+        case "Processing":
+            for index, item in items(step.arguments, "ProcessingInputs"):
+                where = f"{inside(step)}.ProcessingInputs[{index}].S3Input.S3Uri"
+                yield where, dig(item, "S3Input", "S3Uri"), True
+        case "Training":
+            for index, item in items(step.arguments, "InputDataConfig"):
+                where = f"{inside(step)}.InputDataConfig[{index}].DataSource.S3DataSource.S3Uri"
+                yield where, dig(item, "DataSource", "S3DataSource", "S3Uri"), True
+        case "Transform":
+            keys = ("TransformInput", "DataSource", "S3DataSource", "S3Uri")
+            yield f"{inside(step)}.{'.'.join(keys)}", dig(step.arguments, *keys), True
+        case "Model" | "RegisterModel":
+            roots = tuple(f"{inside(step)}.{key}." for key in _METRICS)
+            for path, _, value in subject.arguments[step.name]:
+                if path.endswith(".ModelDataUrl") or (path.startswith(roots) and path.endswith(".S3Uri")):
+                    yield path, value, False
+
+
+def _documents(expression: Expression) -> Iterator[Expression]:
+    """The URIs of the documents that an expression reads by Std:JsonGet."""
+    match expression:
+        case JsonGet(source=source) if not isinstance(source, PropertyFileReference):
+            yield source
+        case Join(values=values):
+            for value in values:
+                yield from _documents(value)

@@ -19,6 +19,10 @@ _PAIRS: Final = (("api", "key"), ("access", "key"), ("private", "key"), ("secret
 _ENDS: Final = frozenset(
     {"arn", "name", "id", "path", "file", "uri", "url", "region", "type", "length", "limit", "count", "size", "ttl"}
 )
+# Next to "token", words of language models and of counting.
+_MODEL_WORDS: Final = frozenset(
+    {"eos", "bos", "pad", "unk", "sep", "cls", "mask", "special", "image", "start", "end", "stop", "max", "min", "num"}
+)
 _SPLIT: Final = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
 _HARMLESS: Final = re.compile(
     r"(?i)|[0-9.]+|true|false|none|null|(arn:|s3://|ssm:|/opt/|/run/|\{\{resolve:).*", re.DOTALL
@@ -49,9 +53,10 @@ def literals(subject: Subject) -> Iterator[Found]:
 
 
 def _is_secret(name: str, value: Any) -> bool:
-    if not isinstance(value, str) or _HARMLESS.fullmatch(value):
+    # The SDK writes hyperparameters as JSON: text in quotes of its own.
+    if not isinstance(value, str) or _HARMLESS.fullmatch(value.strip('"')):
         return False
     words = [word.lower() for word in _SPLIT.split(name[:300]) if word]
-    if not words or words[-1] in _ENDS:
+    if not words or words[-1] in _ENDS or ("token" in words and not _MODEL_WORDS.isdisjoint(words)):
         return False
     return not _WORDS.isdisjoint(words) or any(pair in pairwise(words) for pair in _PAIRS)

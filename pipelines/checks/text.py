@@ -38,10 +38,15 @@ def parts(subject: Subject, value: Any, depth: int = 0) -> Parts:
     return (value,) if isinstance(value, str) else ()
 
 
+def parts_of(subject: Subject, expression: Expression) -> Parts:
+    """The parts of an expression."""
+    return _joined(_parts(subject, expression, 0))
+
+
 def constant(subject: Subject, expression: Expression) -> str | None:
     """The text of an expression when every parameter keeps its default; None when that is not known."""
     found = []
-    for part in _joined(_parts(subject, expression, 0)):
+    for part in parts_of(subject, expression):
         if isinstance(part, ParameterReference):
             parameter = subject.definition.parameter(part.name)
             if parameter is None or not parameter.has_default:
