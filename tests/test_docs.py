@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli.arguments import build_parser
+from pipelines.cli.arguments import parse_arguments
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -39,7 +39,7 @@ def test_every_command_of_a_page_exists(page: Path) -> None:
         if program == "make":
             assert set(words) <= targets, command
         elif Path(program).name == "pipelines":
-            build_parser().parse_args(words)
+            parse_arguments(words)
 
 
 def test_readme_names_only_make_to_set_up() -> None:
