@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from processing.columns import Column
 from processing.errors import Problem
+from processing.nearest import suggestion
 from processing.recipe.model import Recipe
 
 RESERVED = ("key", "target")
@@ -14,7 +15,7 @@ RESERVED = ("key", "target")
 
 def check(recipe: Recipe) -> list[Problem]:
     """Every problem of the recipe."""
-    return [*_joins(recipe), *_known_after(recipe), *_keys(recipe), *_split(recipe), *_names(recipe)]
+    return [*_joins(recipe), *_selects(recipe), *_known_after(recipe), *_keys(recipe), *_split(recipe), *_names(recipe)]
 
 
 def late_columns(recipe: Recipe) -> frozenset[str]:
@@ -70,13 +71,26 @@ def _split(recipe: Recipe) -> list[Problem]:
 
 def _joins(recipe: Recipe) -> list[Problem]:
     joined = [join.source for join in recipe.joins]
+    selected = {name for source in recipe.sources.values() for name in source.of}
     found = []
     for name in list(recipe.sources)[1:]:
         times = joined.count(name)
-        if times != 1:
+        if times != 1 and not (times == 0 and name in selected):
             what = f"source '{name}' is joined {times} times"
             fix = f"write one join 'source: {name}' under 'joins'" if times else f"add '- {{source: {name}, on: […]}}'"
             found.append(Problem(str(recipe.sources[name].places[""]), what, fix))
+    return found
+
+
+def _selects(recipe: Recipe) -> list[Problem]:
+    """A select reads sources that are files."""
+    found = []
+    for source in recipe.sources.values():
+        files = [name for name, other in recipe.sources.items() if not other.select]
+        for name in source.of:
+            if name not in files:
+                what = f"source '{source.name}' selects from '{name}', which is no source with files"
+                found.append(Problem(str(source.places[""]), what, suggestion(name, files)))
     return found
 
 

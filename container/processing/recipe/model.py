@@ -12,7 +12,7 @@ from processing.transforms.interface import Transform
 
 @dataclass(frozen=True)
 class Source:
-    """CSV files of one processing input: globs, null texts, and the columns that may be used, with their types."""
+    """Files of one processing input, or a select over other sources (`of`), and the columns that may be used."""
 
     name: str
     input: str
@@ -22,6 +22,19 @@ class Source:
     columns: Mapping[str, Column]
     places: Mapping[str, Place]
     """Where the source ('') and each column stand."""
+    format: str = "csv"
+    select: str = ""
+    of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Output:
+    """How the tables are written; see recipe/sections.py."""
+
+    format: str = "parquet"
+    order: str = "auto"
+    row_group: int = 30_720
+    file_megabytes: int = 256
 
 
 @dataclass(frozen=True)
@@ -128,6 +141,7 @@ class Recipe:
     split: Split
     features: tuple[Feature, ...]
     plain: Mapping[str, object]
+    output: Output = Output()
 
     @property
     def base(self) -> Source:

@@ -13,13 +13,14 @@ from processing.errors import Problem, RecipeError
 from processing.nearest import suggestion
 from processing.recipe.check import check
 from processing.recipe.fields import Fields, as_mapping, compose
-from processing.recipe.model import ColumnSplit, HashSplit, Join, Recipe, Source, Split, Target, TimeSplit
+from processing.recipe.model import ColumnSplit, HashSplit, Join, Output, Recipe, Source, Split, Target, TimeSplit
 from processing.recipe.options import read_option
 from processing.recipe.scope import UNKNOWN, Scope
 from processing.recipe.sections import (
     ColumnSplitSection,
     HashSplitSection,
     JoinSection,
+    OutputSection,
     RecipeSection,
     SourceSection,
     TimeSplitSection,
@@ -77,6 +78,7 @@ def _recipe(fields: Fields, plain: Mapping[str, object]) -> Recipe:
         split=_split(fields, key, target, scope),
         features=read_option(RecipeSection, "features", fields, scope) or (),
         plain=plain,
+        output=Output(**vars(read_option(RecipeSection, "output", fields, scope) or OutputSection())),
     )
     fields.finish()
     return recipe
@@ -98,7 +100,9 @@ def _source(name: str, section: SourceSection, fields: Fields) -> Source:
     columns = {one: Column(name, one, kind) if kind else UNKNOWN for one, (kind, _) in section.columns.items()}
     places = {one: place for one, (_, place) in section.columns.items()}
     where = {"": fields.place, **places}
-    return Source(name, section.input, section.files, null, section.delimiter, columns, where)
+    form, select = section.format, section.select or ""
+    files = section.files
+    return Source(name, section.input or "", files, null, section.delimiter, columns, where, form, select, section.of)
 
 
 def _join(section: JoinSection, fields: Fields, sources: Mapping[str, Source]) -> Join:

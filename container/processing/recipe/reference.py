@@ -14,6 +14,7 @@ from processing.recipe.sections import (
     SPLIT_WAYS,
     HashSplitSection,
     JoinSection,
+    OutputSection,
     RecipeSection,
     SourceSection,
     TargetSection,
@@ -51,6 +52,7 @@ _SECTIONS: dict[str, type] = {
     "Split by hash": HashSplitSection,
     "Split by time": SPLIT_WAYS["time"],
     "Split by a column": SPLIT_WAYS["column"],
+    "Output": OutputSection,
 }
 
 

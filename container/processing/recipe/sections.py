@@ -21,8 +21,10 @@ from processing.recipe.options import (
     Flag,
     Real,
     Schema,
+    Section,
     Text,
     Texts,
+    Whole,
     mapping_schema,
     option,
     read_options,
@@ -34,6 +36,7 @@ from processing.transforms.registry import TRANSFORMS
 KEYABLE = (ColumnType.STRING, ColumnType.INTEGER)
 """Another type prints differently from engine to engine, and the key's text is hashed."""
 TIMES = (ColumnType.INTEGER, ColumnType.DATE, ColumnType.TIMESTAMP)
+FORMATS = ("csv", "parquet", "json")
 _SHARE = Real(0.001, 0.998)
 
 
@@ -80,10 +83,25 @@ class Pairs:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceSection:
-    """Files of one processing input. The rows of the first source are the rows of the feature table."""
+    """Files of one processing input, or what SQL selects from other sources.
 
-    input: str = option(Text(), "The processing input that holds the files.")
-    files: tuple[str, ...] = option(Texts(), "Names or globs below the input's folder.")
+    The rows of the first source are the rows of the feature table.
+    """
+
+    input: str | None = option(Text(), "The processing input that holds the files.", default=None)
+    files: tuple[str, ...] = option(Texts(), "Names or globs below the input's folder.", default=())
+    format: str = option(
+        Choice(FORMATS),
+        "`csv` with a header, `parquet`, or `json` (one object a line); `.gz` is unpacked for the first and last.",
+        default="csv",
+    )
+    select: str | None = option(
+        Text(),
+        "Instead of files: one SELECT over the sources under `from`, each a table with its declared columns. What it "
+        "computes cannot be traced, so `known_after` guards the names of its columns alone.",
+        default=None,
+    )
+    of: tuple[str, ...] = option(Texts(), "The sources that `select` reads; they need no join.", default=(), key="from")
     null_text: tuple[str, ...] = option(Texts(empty=True), "Texts that mean null, beside the empty field.", default=())
     delimiter: str = option(Text(length=1), "What stands between the fields.", default=",")
     columns: Mapping[str, tuple[ColumnType | None, Place]] = option(
@@ -91,9 +109,43 @@ class SourceSection:
     )
 
     def check(self, fields: Fields) -> None:
-        for pattern in (self.input, *self.files):
+        from_files = self.input is not None and self.files and self.select is None and not self.of
+        selected = self.select is not None and self.of and self.input is None and not self.files
+        if not from_files and not selected:
+            self._refuse(fields)
+        for pattern in (self.input or "", *self.files):
             if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
                 fields.refuse("files", f"'{pattern}' leaves the input's folder", "name files below the input's folder")
+
+    def _refuse(self, fields: Fields) -> None:
+        """Neither files nor a select, or half of each: told as the key that is missing."""
+        selects = self.select is not None or bool(self.of)
+        if selects and (self.input is not None or self.files):
+            fields.refuse(None, f"{fields.what} has both files and a select", "remove 'input' and 'files', or 'select'")
+            return
+        wanted = {"select": self.select, "from": self.of} if selects else {"input": self.input, "files": self.files}
+        for key, value in wanted.items():
+            if not value:
+                fields.refuse(None, f"{fields.what} lacks '{key}'", f"add '{key}: …'")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputSection:
+    """How the three tables are written."""
+
+    format: str = option(
+        Choice(("parquet", "csv")),
+        "`parquet`; or `csv` without a header, the target first and no key: what SageMaker's XGBoost algorithm reads.",
+        default="parquet",
+    )
+    order: str = option(
+        Choice(("auto", "hash", "none")),
+        "`hash`: in the order of the key's hash, one file for each split, the same on every run. `none`: as it comes. "
+        "`auto`: `hash` up to a million rows; sorting more than that would double the time.",
+        default="auto",
+    )
+    row_group: int = option(Whole(2048, 10_000_000), "Rows of a Parquet row group.", default=30_720)
+    file_megabytes: int = option(Whole(1, 100_000), "Where a file ends and the next begins.", default=256)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -348,3 +400,4 @@ class RecipeSection:
         SplitWay(), "Which rows train, validate and test.", default=None, given="by hash: 0.8, 0.1, 0.1"
     )
     features: Any = option(Features(), "The columns of the feature table, in this order.")
+    output: Any = option(Section(OutputSection), "How the tables are written.", default=None)
