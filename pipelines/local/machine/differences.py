@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from pipelines.definition.document import canonical
 from pipelines.definition.paths import Path, render_path
 
 _NAMES: Final = ("InputName", "OutputName", "ChannelName", "Name")
@@ -25,7 +26,7 @@ def _differences(old: Any, new: Any, path: Path) -> Iterator[str]:
         yield from _in_objects(old, new, path)
     elif isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)):
         yield from _in_lists(old, new, path)
-    elif type(old) is not type(new) or old != new:
+    elif canonical(old) != canonical(new):
         yield f"{_at(path)} changed from {_show(old)} to {_show(new)}"
 
 

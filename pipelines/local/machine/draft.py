@@ -86,7 +86,8 @@ class Draft:
         # A loop that goes on after a retry may have nothing left to run.
         for name in [loop for loop, left in self.index.loops.items() if not left]:
             self._close_loop(name)
-        return bool(self.changed) or not (self.index.running or self.index.loops)
+        # In every execution that has begun and not ended, something runs.
+        return bool(self.changed) or not self.index.running
 
     def consider(self, name: str) -> None:
         """Decide an undecided step by the present states of all before it."""

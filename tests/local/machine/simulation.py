@@ -13,6 +13,8 @@ from typing import Any
 
 from pipelines.definition import parse
 from pipelines.local.machine import (
+    CacheAnswered,
+    CacheEntry,
     Command,
     DocumentRead,
     Event,
@@ -20,7 +22,9 @@ from pipelines.local.machine import (
     ExecutionStarted,
     ExecutionState,
     Flow,
+    KeepResult,
     Launch,
+    LookUpCache,
     ReadDocument,
     StepFailed,
     StepState,
@@ -28,14 +32,18 @@ from pipelines.local.machine import (
     StepSucceeded,
     StopRequested,
     StopStep,
+    TimeReached,
+    Transition,
+    Wait,
     advance,
     build_flow,
+    look_up,
 )
 
 START = datetime(2024, 5, 1, 12, 34, 56, 789000, tzinfo=UTC)
 
 
-def at(seconds: int) -> datetime:
+def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
@@ -57,8 +65,13 @@ def condition(name: str, *depends_on: Any, left: Any = 1, right: Any = 1, yes: A
     return step(name, *depends_on, kind="Condition", **arguments)
 
 
-def flow_of(*steps: Any, limit: int | None = None, **rest: Any) -> Flow:
-    return build_flow(parse(json.dumps({"Steps": list(steps), **rest})), limit)
+def loop(name: str, *depends_on: Any, items: Any, body: Any, most: int = 50, **arguments: Any) -> dict[str, Any]:
+    given = {"IterableItems": items, "MaxConcurrency": most, "ForEachBody": list(body), **arguments}
+    return step(name, *depends_on, kind="ForEach", **given)
+
+
+def flow_of(*steps: Any, limit: int | None = None, caching: bool = False, **rest: Any) -> Flow:
+    return build_flow(parse(json.dumps({"Steps": list(steps), **rest})), limit, caching=caching)
 
 
 def context(**parameters: Any) -> ExecutionContext:
@@ -74,19 +87,23 @@ def context(**parameters: Any) -> ExecutionContext:
 
 @dataclass
 class Simulation:
-    """One execution; every public method is one event."""
+    """One execution; every public method is one event, a second after the one before."""
 
     flow: Flow
     context: ExecutionContext = field(default_factory=context)
     state: ExecutionState = field(default_factory=ExecutionState)
     commands: tuple[Command, ...] = ()
     events: list[Event] = field(default_factory=list)
+    now: datetime = START
+    changed: tuple[str, ...] = ()
 
     def send(self, make: Callable[[datetime], Event]) -> Simulation:
-        event = make(at(len(self.events)))
+        if self.events:
+            self.now += timedelta(seconds=1)
+        event = make(self.now)
         self.events.append(event)
-        transition = advance(self.flow, self.context, self.state, event)
-        self.state, self.commands = transition.state, transition.commands
+        transition: Transition = advance(self.flow, self.context, self.state, event)
+        self.state, self.commands, self.changed = transition.state, transition.commands, transition.changed
         return self
 
     def start(self) -> Simulation:
@@ -97,6 +114,20 @@ class Simulation:
 
     def fail(self, name: str, reason: str = "exit code 1", **properties: Any) -> Simulation:
         return self.send(lambda now: StepFailed(now, name, reason, properties=properties))
+
+    def fault(self, name: str, exception: str, attempt: int | None = None) -> Simulation:
+        return self.send(lambda now: StepFailed(now, name, exception, exception=exception, attempt=attempt))
+
+    def wait_until(self, moment: datetime) -> Simulation:
+        """The clock reaches a moment (it never goes back)."""
+        self.now = max(moment, self.now) - timedelta(seconds=1)
+        return self.send(TimeReached)
+
+    def answer(self, name: str, *entries: CacheEntry) -> Simulation:
+        """The cache answers from these entries, as the engine does."""
+        (question,) = [command for command in self.look_ups if command.step == name]
+        hit, nearest = look_up(entries, question.digest, question.oldest)
+        return self.send(lambda now: CacheAnswered(now, name, hit, nearest))
 
     def stopped(self, name: str) -> Simulation:
         return self.send(lambda now: StepStopped(now, name))
@@ -118,6 +149,22 @@ class Simulation:
     @property
     def asked_to_stop(self) -> list[str]:
         return [command.step for command in self.commands if isinstance(command, StopStep)]
+
+    @property
+    def launches(self) -> list[Launch]:
+        return [command for command in self.commands if isinstance(command, Launch)]
+
+    @property
+    def waits(self) -> list[Wait]:
+        return [command for command in self.commands if isinstance(command, Wait)]
+
+    @property
+    def look_ups(self) -> list[LookUpCache]:
+        return [command for command in self.commands if isinstance(command, LookUpCache)]
+
+    @property
+    def kept(self) -> list[CacheEntry]:
+        return [command.entry for command in self.commands if isinstance(command, KeepResult)]
 
     @property
     def reads(self) -> list[tuple[str, str]]:
