@@ -49,7 +49,7 @@ def written(subject: Subject) -> Iterator[Output]:
 
 def static(subject: Subject) -> Iterator[Found]:
     """A URI that is the same in every execution."""
-    for output in written(subject):
+    for output in subject.once(written):
         if location(output.parts) is not None and all(_is_static(subject, part) for part in output.parts):
             what = f"{output} is {readable(output.parts)} in every execution: the next overwrites this one's"
             fix = 'put {"Get": "Execution.PipelineExecutionId"} into the URI, by Std:Join'
@@ -68,7 +68,7 @@ def _is_static(subject: Subject, part: Part) -> bool:
 
 def loop_outputs(subject: Subject) -> Iterator[Found]:
     """A URI that is the same for every item of a loop."""
-    for output in written(subject):
+    for output in subject.once(written):
         loop = subject.loop_of(output.step)
         if loop is not None and output.parts and not any(_of_one_item(part) for part in output.parts):
             what = f'{output} is the same for every item of "{loop.name}": the runs overwrite one another'
@@ -90,7 +90,7 @@ def _of_one_item(part: Part) -> bool:
 def shared(subject: Subject) -> Iterator[Found]:
     """Two outputs on one prefix, unless only one of their steps can run."""
     first: dict[str, list[Output]] = {}
-    for output in written(subject):
+    for output in subject.once(written):
         at = location(output.parts)
         if at is None:
             continue

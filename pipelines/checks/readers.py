@@ -28,10 +28,10 @@ class _Read(NamedTuple):
 
 def unordered(subject: Subject) -> Iterator[Found]:
     """A step that reads what another step writes, with nothing that makes one wait for the other."""
-    outputs = [(at, output) for output in written(subject) if (at := location(output.parts)) is not None]
+    outputs = [(at, output) for output in subject.once(written) if (at := location(output.parts)) is not None]
     by_location = dict(reversed(outputs))
     by_outer = {outer: output for at, output in reversed(outputs) for outer in _outer(at)}
-    for read in _reads(subject):
+    for read in subject.once(_reads):
         output = _writer(read, by_location, by_outer)
         if output is not None and _races(subject, read.step, output.step):
             what = (
@@ -72,7 +72,7 @@ def missing_slashes(subject: Subject) -> Iterator[Found]:
     yield from found
     places = {item.where for item in found}
     files = _report_places(subject)
-    for read in _reads(subject):
+    for read in subject.once(_reads):
         if read.at in files and read.where not in places:
             output, name = files[read.at]
             what = f'the URI runs output "{output.name}" of "{output.step.name}" and its file "{name}" into one word'
@@ -101,7 +101,7 @@ def _ends_open(subject: Subject, reference: StepReference) -> bool:
 def _report_places(subject: Subject) -> dict[str, tuple[Output, str]]:
     """Where a property file would lie if the slash before its name were lost."""
     found: dict[str, tuple[Output, str]] = {}
-    for output in written(subject):
+    for output in subject.once(written):
         at = location(output.parts)
         for file in output.step.property_files if at is not None else ():
             if file.output_name == output.name:

@@ -6,10 +6,10 @@ A definition and a pipeline's name in; the values of every step with their shape
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pipelines.definition import Definition, Edge, Path, Step, edges
 from pipelines.definition.expressions import Expression, Reference, is_expression, parse_expression, references_of
@@ -32,6 +32,7 @@ OPERATIONS: Final = {
     "InferenceComponent": ("CreateInferenceComponent", ""),
     "Job": ("CreateJob", "JobName"),
 }
+T = TypeVar("T")
 _BRACKETED: Final = re.compile(r"\['([^']*)'\]")
 
 
@@ -100,6 +101,16 @@ class Subject:
     def texts(self) -> dict[tuple[str, Path], tuple[str | Expression, ...]]:
         """Where `text` keeps the parts of outputs' URIs once they are known."""
         return {}
+
+    @cached_property
+    def _results(self) -> dict[Any, tuple[Any, ...]]:
+        return {}
+
+    def once(self, find: Callable[[Subject], Iterable[T]]) -> tuple[T, ...]:
+        """What a function gives for this subject, worked out once however many checks ask."""
+        if find not in self._results:
+            self._results[find] = tuple(find(self))
+        return self._results[find]
 
     @cached_property
     def branches(self) -> dict[str, dict[str, str]]:

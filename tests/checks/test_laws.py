@@ -156,7 +156,7 @@ def every_finding_is_complete(definition: Definition) -> None:
         assert finding.step is None or definition.has_step(finding.step)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(DOCUMENTS)
 def test_no_definition_that_parses_makes_a_check_raise(document: Any) -> None:
     survives(json.dumps(document))
@@ -184,7 +184,7 @@ def spoilt(value: Any, at: int, new: Any) -> tuple[Any, int]:
     return value, at
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from([case.bad for case in CASES if case.check != "definition-size"]), st.integers(1, 90), trees(SCALARS)
 )
