@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipelines.checks import (
-    caching,
-    conditions,
-    dependencies,
-    document,
-    envelope,
-    exactly_one,
-    loops,
-    outputs,
-    parameters,
-    processing,
-    property_files,
-    property_paths,
-    readers,
-    references,
-    retries,
-    secrets,
-    shapes,
-    step_forms,
-    value_types,
-)
+import pipelines.checks.caching as caching
+import pipelines.checks.conditions as conditions
+import pipelines.checks.dependencies as dependencies
+import pipelines.checks.document as document
+import pipelines.checks.envelope as envelope
+import pipelines.checks.exactly_one as exactly_one
+import pipelines.checks.loops as loops
+import pipelines.checks.outputs as outputs
+import pipelines.checks.parameters as parameters
+import pipelines.checks.processing as processing
+import pipelines.checks.property_files as property_files
+import pipelines.checks.property_paths as property_paths
+import pipelines.checks.readers as readers
+import pipelines.checks.references as references
+import pipelines.checks.retries as retries
+import pipelines.checks.secrets as secrets
+import pipelines.checks.shapes as shapes
+import pipelines.checks.step_forms as step_forms
+import pipelines.checks.value_types as value_types
 from pipelines.checks.finding import ERROR, WARNING, Check
 from pipelines.service_model import ENUM, PATTERN, RANGE, REQUIRED, SIZE, TYPE, UNION, UNKNOWN
 
