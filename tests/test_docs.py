@@ -56,7 +56,7 @@ def test_ci_runs_both_commands_of_the_readme() -> None:
 
 def test_no_page_or_source_names_a_package_registry_or_this_machine() -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    forbidden = re.compile("py" + r"pi\.org|pythonhosted|/wor" + "k/|/ro" + r"ot/\.pyenv")
+    forbidden = re.compile("py" + r"pi\.org|python" + r"hosted|/wor" + "k/|/ro" + r"ot/\.pyenv")
     found = []
     for name in filter(None, listed.split("\0")):
         text = (ROOT / name).read_text(encoding="utf-8", errors="ignore")
