@@ -193,8 +193,8 @@ def local(given: argparse.Namespace, terminal: Terminal) -> int:
         _say_where(terminal, daemon.ensure(project.home, region).endpoint, region)
         return FINE
     server = Server(project.home, region, given.port)
-    _say_where(terminal, server.endpoint, region)
     with stopping_on_signals(server):
+        _say_where(terminal, server.endpoint, region)
         server.serve()
     return FINE
 
