@@ -238,7 +238,7 @@ class Fields:
         """Refuse every key that was not asked for."""
         for key, node in self._keys.items():
             if key not in self._asked:
-                self._refuse_at(node, f"{self.what} has no key '{key}'", suggestion(key, self._asked))
+                self._refuse_at(node, f"{self.what} has no key '{key}'", suggestion(key, set(self._asked)))
 
 
 def as_mapping(node: yaml.MappingNode) -> Mapping[str, object]:

@@ -18,7 +18,8 @@ _BOUND = 1e30
 class Bins:
     """The number of inner edges at or below the value: 0 for the lowest bin; null stays null.
 
-    What lies outside the training range falls into the first or the last bin. Equal edges become one.
+    What lies outside the training range falls into the first or the last bin. Equal edges become one, and
+    the smallest and the largest value of training are none.
     """
 
     column: Column = option(ColumnName(NUMBERS), "The column.")
@@ -50,15 +51,16 @@ class Bins:
         if self.edges is not None:
             return {"edges": list(self.edges)}
         count = self.count or 2
-        steps = [step / count for step in range(count + 1)]
+        steps = range(1, count)
         value = double(self.column, fitter.dialect)
-        found = fitter.quantiles(value, steps if self.by == "quantile" else [0.0, 1.0])
+        found = fitter.quantiles(value, [0.0, *(step / count for step in steps), 1.0])
         if not found:
             what = f"'{self.column}' has no value in the training split"
             raise CannotFit(what, "give 'edges', or remove the feature")
         low, high = found[0], found[-1]
-        inner = found[1:-1] if self.by == "quantile" else [low + (high - low) * step for step in steps[1:-1]]
-        return {"edges": sorted({edge for edge in inner if low < edge <= high})}
+        width = (high - low) / count
+        inner = found[1:-1] if self.by == "quantile" else tuple(low + step * width for step in steps)
+        return {"edges": sorted({edge for edge in inner if low < edge < high})}
 
     def render(self, name: str, statistics: Statistics, dialect: Dialect) -> Rendered:
         value, edges = double(self.column, dialect), statistics["edges"]

@@ -171,7 +171,10 @@ class _Parser:
 
     def unexpected(self, wanted: str) -> Malformed:
         found = f"'{self.next.text}'" if self.next.text else "its end"
-        return Malformed(self.next.offset, f"the formula has {found} where {wanted} belongs", f"write {wanted} there")
+        # In a flow mapping an unquoted formula ends at its first comma.
+        quotes = "" if self.next.text else ", or put a formula with a comma in quotes"
+        what, fix = f"the formula has {found} where {wanted} belongs", f"write {wanted} there{quotes}"
+        return Malformed(self.next.offset, what, fix)
 
     def whole(self) -> Node:
         root = self.comparison()

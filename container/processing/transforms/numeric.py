@@ -77,7 +77,9 @@ class _Shaped:
     def fit(self, fitter: Fitter) -> Statistics:
         statistics: dict[str, object] = {}
         if self.clip is not None:
-            statistics["clip"] = list(self._found(fitter.quantiles(self.value(fitter.dialect), self.clip)))
+            bounds = fitter.quantiles(self.value(fitter.dialect), self.clip)
+            if bounds or self.impute is None or self.impute.way != "constant":
+                statistics["clip"] = list(self._found(bounds))
         if self.impute is not None:
             statistics["impute"] = self._fill(self.impute, fitter, statistics)
         filled = self._filled(statistics, fitter.dialect)
@@ -135,13 +137,16 @@ class _Shaped:
     def render(self, name: str, statistics: Statistics, dialect: Dialect) -> Rendered:
         value = self._filled(statistics, dialect)
         remarks: tuple[str, ...] = ()
+        if self.clip is not None and "clip" not in statistics:
+            remarks = (f"'{self.subject}' has no value in the training split; it is filled, and not clipped",)
         centre = next((statistics[key] for key in ("mean", "median", "minimum") if key in statistics), None)
         if centre is not None:
             # A constant column has no spread to divide by: it becomes 0 throughout.
             spread = statistics["deviation" if "deviation" in statistics else "range"]
             value = f"(({value}) - {dialect.number(centre)}) / {dialect.number(spread or 1.0)}"
             value = held(value, dialect) if 0 < spread < 1 else value
-            remarks = () if spread else (f"'{self.subject}' has no spread in the training split; it is not scaled",)
+            if not spread:
+                remarks = (*remarks, f"'{self.subject}' has no spread in the training split; it is not scaled")
         outputs = [Output(name, value)]
         if self.impute is not None and self.impute.flag:
             outputs.append(Output(f"{name}_missing", f"CASE WHEN {self._null(dialect)} IS NULL THEN 1 ELSE 0 END"))
