@@ -130,3 +130,12 @@ def test_two_thousand_steps_parse_and_order_in_well_under_a_second() -> None:
     start = time.process_time()
     assert len(order(parse(text))) == 2000
     assert time.process_time() - start < 1
+
+
+def test_more_edges_than_the_documents_may_close_a_cycle() -> None:
+    definition = reading(step("A"), step("B", "A"))
+    back = Edge("B", "A", "data")
+    assert cycle(definition) is None
+    assert cycle(definition, [back]) == ("A", "B")
+    with pytest.raises(DefinitionError, match="wait for one another: A -> B -> A"):
+        order(definition, [back])

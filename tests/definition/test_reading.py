@@ -183,3 +183,16 @@ def test_definitions_from_elsewhere_load(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     definition = parse(text)
     assert [found.name for found in definition.steps] == [raw["Name"] for raw in json.loads(text)["Steps"]]
+
+
+def test_the_name_of_a_loops_child_gives_its_body_step() -> None:
+    body = {"Name": "Body", "Type": "Processing"}
+    loop = {"Name": "Loop", "Type": "ForEach", "Arguments": {"ForEachBody": [body]}}
+    other = {"Name": "Other-7", "Type": "Processing"}
+    definition = parse(json.dumps({"Steps": [loop, other]}))
+    assert definition.step("Body-12").name == definition.step("Body").name == "Body"
+    assert not definition.has_step("Body-12")
+    assert definition.step("Other-7").name == "Other-7"
+    for name in ("Loop-0", "Body-", "Body-01", "Body-x", "Bodi-1", "-1"):
+        with pytest.raises(KeyError):
+            definition.step(name)

@@ -29,7 +29,7 @@ from pipelines.local.machine import (
     to_json,
 )
 from pipelines.local.machine.state import ENDED, RUNNING, TERMINAL
-from tests.local.machine.simulation import Simulation, flow_of, on, step
+from tests.local.machine.simulation import Simulation, flow_of, loop, on, step
 
 TRIGGERS = ("Completed", "Completed", "Completed", "Failed", "Stopped", "Any")
 URI = "s3://bucket/gate.json"
@@ -177,17 +177,17 @@ def test_a_loop_never_exceeds_its_concurrency_and_has_one_child_per_item_and_bod
 ) -> None:
     run = ran(data, steps, limit)
     flow = run.simulation.flow
-    for loop, bodies in flow.bodies.items():
-        arguments = flow.step(loop).arguments
+    for owner, bodies in flow.bodies.items():
+        arguments = flow.step(owner).arguments
         possible = {f"{body}-{index}" for body in bodies for index in range(len(arguments["IterableItems"]))}
         for state in run.history:
             children = {name: found for name, found in state.steps.items() if found.iteration}
             mine = {
-                name: found for name, found in children.items() if found.iteration and found.iteration.parent == loop
+                name: found for name, found in children.items() if found.iteration and found.iteration.parent == owner
             }
             assert sum(found.status in RUNNING for found in mine.values()) <= arguments["MaxConcurrency"]
             assert set(mine) <= possible
-        ended = run.simulation.state.steps.get(loop)
+        ended = run.simulation.state.steps.get(owner)
         if ended is not None and ended.status in ENDED and ended.items is not None:
             assert set(mine) == possible
 
@@ -291,6 +291,17 @@ COUNT = 1000
 CHAIN = [step("S0"), *(step(f"S{i}", f"S{i - 1}", x={"Get": f"Steps.S{i - 1}.A"}) for i in range(1, COUNT))]
 FAN_OUT = [step("S0"), *(step(f"S{i}", "S0") for i in range(1, COUNT))]
 FAN_IN = [*(step(f"S{i}") for i in range(COUNT)), step("End", *(f"S{i}" for i in range(COUNT)))]
+
+
+def test_four_thousand_steps_cost_little_more_each_than_a_thousand() -> None:
+    # A pass over all steps at each event made it sixteen times; allow for a noisy machine.
+    fan_in = [*(step(f"S{i}") for i in range(4 * COUNT)), step("End", *(f"S{i}" for i in range(4 * COUNT)))]
+    assert _drive(fan_in, 1) < 10 * max(_drive(FAN_IN, 1), 0.02)
+
+
+def test_a_loop_over_a_thousand_items_advances_in_seconds() -> None:
+    items = {"Std:Join": {"On": "", "Values": [json.dumps(list(range(COUNT)))]}}
+    assert _drive([loop("Loop", items=items, body=[step("Body"), step("Next", "Body")], most=10)]) < 3
 
 
 @pytest.mark.parametrize(

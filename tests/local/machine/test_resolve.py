@@ -17,6 +17,11 @@ DESCRIBED = {
     "FinalMetricDataList": [{"MetricName": "auc", "Value": 0.8}],
     "Environment": {"K.1": "v"},
     "AppSpecification": {"ContainerArguments": ["--x", "1"]},
+    "OutputParameters": {"count": 3, "nested": {"a": [1]}},
+    "CalculatedBaselineConstraints": "s3://b/constraints.json",
+    "TrainingJobSummaries": [{"TrainingJobName": "best"}, {"TrainingJobName": "second"}],
+    "ActionArns": {"n": "arn:n"},
+    "JobConfigDocument": '{"epochs": [5]}',
 }
 ARN = "arn:aws:sagemaker:eu-central-1:111122223333:pipeline/flights"
 
@@ -50,6 +55,12 @@ def join(*values: Any, by: str = "") -> dict[str, Any]:
         ("Steps.Prep.FinalMetricDataList['auc'].Value", 0.8),
         ("Steps.Prep.Environment['K.1']", "v"),
         ("Steps.Prep.AppSpecification.ContainerArguments[1]", "1"),
+        ("Steps.Prep.OutputParameters['count']", 3),
+        ("Steps.Prep.OutputParameters['nested']", '{"a": [1]}'),
+        ("Steps.Prep.CalculatedBaselineConstraints", "s3://b/constraints.json"),
+        ("Steps.Prep.TrainingJobSummaries[1].TrainingJobName", "second"),
+        ("Steps.Prep.ActionArns['n']", "arn:n"),
+        ("Steps.Prep.JobConfigDocument.epochs[0]", 5),
         ("Execution.PipelineName", "flights"),
         ("Execution.PipelineArn", ARN),
         ("Execution.PipelineExecutionId", "ABCDEF123456"),
@@ -115,7 +126,13 @@ def test_the_experiment_is_the_definitions_own() -> None:
         (get("Steps.Prep.AppSpecification.ContainerArguments[2]"), "has no item [2]: it is a list of 2"),
         (get("Steps.Prep.ProcessingJobName.X"), 'ProcessingJobName is the string "job": "X" needs an object'),
         (get("Steps.Prep.Environment"), "is an object with K.1, where a single value is needed"),
-        (get("Steps.Prep.Zzz"), "it has AppSpecification, Environment, FinalMetricDataList, ProcessingInputs"),
+        (
+            get("Steps.Prep.OutputParameters['nested'].a"),
+            'OutputParameters.nested is the string "{"a": [1]}": "a" needs',
+        ),
+        (get("Steps.Prep.OutputParameters['cuont']"), 'OutputParameters has no "cuont"; the nearest is "count"'),
+        (get("IterationOutput.Prep.X"), "IterationOutput.Prep.X may stand only in the Selector of a ForEach"),
+        (get("Steps.Prep.Zzz"), "it has ActionArns, AppSpecification, CalculatedBaselineConstraints"),
         (join(get("Steps.Prep.ProcessingInputs")), "Steps.Prep.ProcessingInputs is a list of 1, where a single value"),
         (join(None), "the literal is null, where a single value is needed"),
         (get("Execution.TrainingJobName"), 'has a value only in a Training step, and "Use" is none'),
@@ -137,3 +154,38 @@ def test_a_step_that_has_not_run_has_no_properties() -> None:
     scope = Scope(flow_of(step("Prep"), step("Use")), context(), {}, "Use", START)
     with pytest.raises(ResolutionError, match=r'Steps\.Prep\.X is undefined: step "Prep" has not run'):
         resolve(get("Steps.Prep.X"), scope)
+
+
+def test_output_parameters_may_come_as_the_api_lists_them() -> None:
+    flow = flow_of(step("Ask", kind="Callback"), step("Use", x=get("Steps.Ask.OutputParameters['answer']")))
+    execution = Simulation(flow).start().succeed("Ask", OutputParameters=[{"Name": "answer", "Value": "42"}])
+    assert execution.launches[0].arguments == {"x": "42"}
+
+
+@pytest.mark.parametrize("kind", ["QualityCheck", "ClarifyCheck"])
+def test_a_check_step_has_a_processing_job_of_its_own(kind: str) -> None:
+    assert resolved(get("Execution.ProcessingJobName"), kind=kind) == job_name("ABCDEF123456", "Use")
+
+
+def test_keys_beside_the_arguments_reach_the_launch_resolved() -> None:
+    made = {
+        **step("Use", "Prep", kind="Lambda", a=1),
+        "FunctionArn": get("Parameters.Arn"),
+        "OutputParameters": [{"OutputName": "x", "OutputType": "String"}],
+        "SkipCheck": True,
+        "SuppliedBaselineConstraints": None,
+        "SqsQueueUrl": get("Steps.Prep.ProcessingJobName"),
+        "DisplayName": "d",
+        "CacheConfig": {"Enabled": False},
+        "RetryPolicies": [],
+        "PropertyFiles": [],
+    }
+    execution = Simulation(flow_of(step("Prep"), made), context(Arn="arn:f")).start().succeed("Prep", **DESCRIBED)
+    assert execution.launches[0].arguments == {"a": 1}
+    assert execution.launches[0].settings == {
+        "FunctionArn": "arn:f",
+        "OutputParameters": [{"OutputName": "x", "OutputType": "String"}],
+        "SkipCheck": True,
+        "SuppliedBaselineConstraints": None,
+        "SqsQueueUrl": "job",
+    }
