@@ -1,128 +1,144 @@
-"""The training step: XGBoost with early stopping on the validation split (the training contract of SageMaker).
+"""The training step: boosting with early stopping on the validation split (the training contract of SageMaker).
 
-In: channels train, validation and features, hyperparameters. Out, below /opt/ml/model: model.ubj, features.json,
-training.json (settings, rounds, measures, and the threshold with the best F1 on validation, which the evaluation
-uses: chosen on the test split it would flatter the model).
+In: channels train, validation and features, hyperparameters. Out, below /opt/ml/model: the booster, features.json, and
+training.json (settings, rounds, measures, how the columns lay, and the threshold with the best F1 on validation, which
+the evaluation uses: chosen on the test split it would flatter the model).
 
-Same data, settings and number of threads: the same model. Another number of threads may move its last digits.
+Same data, settings and number of threads: the same bytes. Another number of threads may move the last digits of sums.
+A stop (SIGTERM) ends the job at once with its reason and leaves no model: one of fewer rounds than asked for could
+not be told from a whole one afterwards.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
+import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import numpy as np
-import xgboost
 
-from processing.contract import Paths, write_whole
+from processing.arrays import Floats, Ints
+from processing.contract import Paths
 from processing.errors import DataError, Problem
-from processing.fitted import FILE, read_fitted
+from processing.evaluation.ranking import rank
 from processing.hyperparameters import Hyperparameters, load_hyperparameters
-from processing.jsontext import to_json
-from processing.matrix import Matrix, read_matrix
-from processing.metrics import auc, best_threshold, curve_of
+from processing.matrix import Split, open_split
+from processing.scratch import scratch_folder
+from processing.task import Task
+from processing.training import lightgbm_model, modelfile, xgboost_model
+from processing.training.interface import Lesson, Model
+from processing.training.limits import telling_limits
+from processing.training.reference import SAMPLE, column_references, reference_of
+from processing.training.schema import FEATURES_FILE, load_schema
+from processing.training.weights import class_weights
 
-MODEL_FILE = "model.ubj"
-TRAINING_FILE = "training.json"
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A model and what is to be remembered of its training."""
-
-    booster: xgboost.Booster
-    best_round: int
-    validation_auc: float
-    threshold: float
+_FITS: Mapping[str, Callable[[Lesson], Model]] = {"xgboost": xgboost_model.fit, "lightgbm": lightgbm_model.fit}
 
 
 def run_train(paths: Paths) -> None:
     """Run the step below the root of `paths`."""
     started = time.monotonic()
     settings = load_hyperparameters(paths.hyperparameters)
-    features = paths.channel("features") / FILE
-    if not features.is_file():
-        fix = "connect the channel 'features' to the output 'features' of the features step"
-        raise DataError([Problem(str(features), "the channel 'features' lacks features.json", fix)])
-    fitted = read_fitted(features.read_text(encoding="utf-8"), str(features))
-    columns = [column.name for column in fitted.columns]
-    train = _both_classes(read_matrix(paths.channel("train"), columns), paths.channel("train"))
-    validation = _both_classes(read_matrix(paths.channel("validation"), columns), paths.channel("validation"))
-    print(f"train: {len(train.labels)} rows, {len(columns)} features, {settings}", flush=True)
-    trained = fit_model(train, validation, columns, settings)
-    _write(trained, settings, features, paths.model)
-    print(f"validation-auc: {trained.validation_auc:.6f}")
-    print(f"train: best round {trained.best_round} in {time.monotonic() - started:.1f} s", flush=True)
+    schema = load_schema(paths.channel("features"))
+    features = (paths.channel("features") / FEATURES_FILE).read_bytes()
+    with telling_limits():
+        lesson, rows = prepare(open_split(paths.channel("train"), schema), paths, settings)
+        print(f"train: {lesson.train.rows} rows, {len(schema.columns)} features, {settings}", flush=True)
+        model = _FITS[settings.algorithm](lesson)
+        found = judge(model, lesson.validation, paths)
+        document = {
+            "task": str(lesson.task),
+            "classes": list(schema.classes),
+            "features_sha256": schema.digest,
+            "hyperparameters": asdict(settings),
+            "rows": {"train": lesson.train.rows, "validation": lesson.validation.rows, "train_by_class": rows},
+            "rounds": model.rounds,
+            "libraries": _versions(settings.algorithm),
+            **found,
+            "columns": _lying(lesson.train),
+        }
+        modelfile.save(paths.model, model, settings.algorithm, features, document)
+    for name, value in found["validation"].items():
+        print(f"validation-{name}: {value:.6f}")
+    print(f"train: best round {model.rounds} in {time.monotonic() - started:.1f} s", flush=True)
 
 
-def _both_classes(matrix: Matrix, where: Path) -> Matrix:
-    if len(np.unique(matrix.labels)) < 2:
-        what = f"all {len(matrix.labels)} rows have the target {matrix.labels[0]}"
-        raise DataError([Problem(str(where), what, "mend the recipe's target, or give more rows")])
-    return matrix
+def prepare(train: Split, paths: Paths, settings: Hyperparameters) -> tuple[Lesson, dict[str, int]]:
+    """The data of both splits, checked, and the training rows of each class."""
+    validation = open_split(paths.channel("validation"), train.schema)
+    rows = _varied(train)
+    _varied(validation)
+    classes = train.schema.classes
+    for name, count in rows.items():
+        if not count:
+            print(f"train: no training row has the class '{name}'; it will never be predicted", file=sys.stderr)
+    weights = class_weights(settings.class_weight, classes, list(rows.values()))
+    return Lesson(train, validation, weights, settings), rows
 
 
-def fit_model(train: Matrix, validation: Matrix, columns: Sequence[str], settings: Hyperparameters) -> Trained:
-    """Boost until the validation AUC has not risen for early_stopping_rounds."""
-    names = safe_names(columns)
-    training = xgboost.QuantileDMatrix(train.features, train.labels, feature_names=names, max_bin=settings.max_bin)
-    held_out = xgboost.QuantileDMatrix(
-        validation.features, validation.labels, feature_names=names, max_bin=settings.max_bin, ref=training
-    )
-    booster = xgboost.train(
-        _parameters(settings),
-        training,
-        num_boost_round=settings.max_rounds,
-        evals=[(held_out, "validation")],
-        callbacks=[
-            xgboost.callback.EarlyStopping(rounds=settings.early_stopping_rounds, save_best=True),
-            MetricLines(),
-        ],
-        verbose_eval=False,
-    )
-    scores = booster.predict(held_out).astype(np.float64)
-    curve = curve_of(validation.labels, scores)
-    return Trained(booster, booster.num_boosted_rounds(), auc(curve), best_threshold(curve))
+def _varied(split: Split) -> dict[str, int]:
+    """Rows by class; DataError where the target never varies."""
+    classes = split.schema.classes
+    counts: Ints = np.zeros(len(classes), dtype=np.int64)
+    low, high = np.inf, -np.inf
+    for batch in split.batches():
+        low, high = min(low, float(batch.targets.min())), max(high, float(batch.targets.max()))
+        if classes:
+            counts += np.bincount(batch.targets.astype(np.int64), minlength=len(classes))
+    if low == high:
+        shown = f"{classes[int(low)]}" if classes else f"{low:g}"
+        what = f"all {split.rows} rows have the target {shown}"
+        raise DataError([Problem(str(split.folder), what, "mend the recipe's target, or give more rows")])
+    return {name: int(count) for name, count in zip(classes, counts, strict=True)}
 
 
-def _parameters(settings: Hyperparameters) -> dict[str, object]:
-    taken = asdict(settings)
-    for ours in ("max_rounds", "early_stopping_rounds"):
-        del taken[ours]
-    threads = len(os.sched_getaffinity(0))
-    return taken | {"objective": "binary:logistic", "eval_metric": ["logloss", "auc"], "nthread": threads}
+def judge(model: Model, validation: Split, paths: Paths) -> dict[str, Any]:
+    """Measures on validation, the threshold, and how the scores lie."""
+    parts, targets = [], []
+    for batch in validation.batches():
+        parts.append(model.predict(batch.features))
+        targets.append(batch.targets)
+    scores, labels = np.concatenate(parts), np.concatenate(targets)
+    task = validation.schema.target.task
+    threshold, measures = 0.5, _measures(task, scores, labels)
+    if task is Task.BINARY:
+        with scratch_folder(paths) as scratch:
+            ranking = rank([(scores, labels)], scratch)
+        measures = {"auc": ranking.auc or 0.0, "logloss": ranking.errors.log_loss.mean()}
+        threshold = ranking.thresholds.best_threshold
+    sample = scores[:: -(-len(labels) // SAMPLE)].reshape(-1, 1 if scores.ndim == 1 else scores.shape[1])
+    names = validation.schema.classes if task is Task.MULTICLASS else ("score",)
+    lying = {name: reference_of(sample[:, index]).plain() for index, name in enumerate(names)}
+    return {"validation": measures, "threshold": threshold, "scores": lying}
 
 
-class MetricLines(xgboost.callback.TrainingCallback):  # type: ignore[misc]
-    """A line for every round, for the job's metric definitions: `validation-auc=(.*?);`."""
-
-    def after_iteration(self, _model: object, epoch: int, evals_log: dict[str, dict[str, list[float]]]) -> bool:
-        measures = "; ".join(
-            f"{data}-{name}={values[-1]:.6f}" for data, found in evals_log.items() for name, values in found.items()
-        )
-        print(f"round {epoch}: {measures};", flush=True)
-        return False
+def _lying(split: Split) -> dict[str, Any]:
+    """How the columns of a split lie, as JSON holds it."""
+    features = (batch.features for batch in split.batches())
+    return {n: item.plain() for n, item in column_references(features, split.schema.columns, split.rows).items()}
 
 
-def safe_names(columns: Sequence[str]) -> list[str]:
-    """The columns' names without the characters that XGBoost refuses, still unique."""
-    plain = [name.translate(str.maketrans("[]<", "()‹")) for name in columns]
-    return [name if plain.count(name) == 1 else f"{name}~{index}" for index, name in enumerate(plain)]
+def _measures(task: Task, scores: Floats, labels: Floats) -> dict[str, float]:
+    match task:
+        case Task.BINARY:
+            return {}
+        case Task.MULTICLASS:
+            right = scores[np.arange(len(labels)), labels.astype(np.int64)]
+            loss = -np.log(np.clip(right, np.finfo(np.float64).eps, 1))
+            return {"accuracy": float((scores.argmax(axis=1) == labels).mean()), "logloss": float(loss.mean())}
+        case Task.REGRESSION:
+            errors = scores - labels
+            return {"rmse": float(np.sqrt(np.square(errors).mean())), "mae": float(np.abs(errors).mean())}
 
 
-def _write(trained: Trained, settings: Hyperparameters, features: Path, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    trained.booster.save_model(folder / MODEL_FILE)
-    shutil.copyfile(features, folder / FILE)
-    document = {
-        "hyperparameters": asdict(settings),
-        "best_round": trained.best_round,
-        "validation_auc": trained.validation_auc,
-        "threshold": trained.threshold,
-    }
-    write_whole(folder / TRAINING_FILE, to_json(document).encode())
+def _versions(algorithm: str) -> dict[str, str]:
+    found = {}
+    for name in ("numpy", algorithm, f"{algorithm}-cpu"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

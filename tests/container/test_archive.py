@@ -52,12 +52,24 @@ def test_one_unsafe_member_refuses_the_archive(tmp_path: Path, name: str, kind: 
     assert not (tmp_path / "evil").exists()
 
 
+def test_a_member_that_stands_twice_or_is_too_large_refuses_the_archive(tmp_path: Path) -> None:
+    archive = write_archive(tmp_path / "m.tar.gz", ("a", b"1", "file"), ("./a", b"2", "file"))
+    with pytest.raises(ModelError, match=r"member './a' stands twice|member 'a' stands twice"):
+        unpack(archive, ["a"], tmp_path)
+    with tarfile.open(tmp_path / "large.tar.gz", "w:gz") as tar:
+        member = tarfile.TarInfo("a")
+        member.size = 1 << 40
+        tar.addfile(member)
+    with pytest.raises(ModelError, match="has 1,099,511,627,776 bytes"):
+        unpack(tmp_path / "large.tar.gz", ["a"], tmp_path)
+
+
 def test_a_missing_member_or_archive_is_named(tmp_path: Path) -> None:
     archive = write_archive(tmp_path / "m.tar.gz", ("a", b"", "file"))
     with pytest.raises(ModelError, match=r"the archive lacks model.ubj"):
         unpack(archive, ["model.ubj"], tmp_path)
-    with pytest.raises(ModelError, match=r"no model archive\n  fix: connect the input 'model'"):
-        unpack(tmp_path / "none", ["model.ubj"], tmp_path)
+    with pytest.raises(ModelError, match=r"no model archive\n  fix: connect the input 'champion'"):
+        unpack(tmp_path / "champion" / "none", ["model.ubj"], tmp_path)
 
 
 def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,181 @@
+"""LightGBM: the same interface, data and settings as XGBoost, in its own words.
+
+Imported only when it is chosen. It needs the system library libgomp.so.1 (Debian's libgomp1), which XGBoost's wheel
+brings along and LightGBM's does not. `deterministic` and row-wise histograms make two runs write the same bytes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from processing.arrays import Features, Floats
+from processing.errors import Problem, SettingError
+from processing.matrix import Batch, Split
+from processing.task import Task
+from processing.training.interface import Lesson
+from processing.training.limits import telling_limits
+
+FILE = "model.txt"
+
+_OBJECTIVES: Mapping[Task, tuple[str, list[str]]] = {
+    # Early stopping goes by the first measure.
+    Task.BINARY: ("binary", ["auc", "binary_logloss"]),
+    Task.MULTICLASS: ("multiclass", ["multi_logloss", "multi_error"]),
+    Task.REGRESSION: ("regression", ["rmse", "mae"]),
+}
+_NAMES = {
+    "learning_rate": "learning_rate",
+    "max_depth": "max_depth",
+    "max_bin": "max_bin",
+    "num_leaves": "num_leaves",
+    "min_child_weight": "min_sum_hessian_in_leaf",
+    "subsample": "bagging_fraction",
+    "colsample_bytree": "feature_fraction",
+    "reg_lambda": "lambda_l2",
+    "reg_alpha": "lambda_l1",
+    "seed": "seed",
+}
+
+
+def library() -> Any:
+    """The module, or what is missing."""
+    try:
+        return importlib.import_module("lightgbm")
+    except OSError as error:
+        fix = "install libgomp1 in the Dockerfile, or set algorithm to xgboost"
+        raise SettingError([Problem("algorithm", f"lightgbm cannot be loaded: {error}", fix)]) from error
+    except ImportError as error:
+        fix = "add lightgbm to the image's requirements, or set algorithm to xgboost"
+        raise SettingError([Problem("algorithm", f"lightgbm is not in this image: {error}", fix)]) from error
+
+
+class LightGBMModel:
+    """A booster."""
+
+    def __init__(self, booster: Any) -> None:
+        self._booster = booster
+
+    @property
+    def rounds(self) -> int:
+        return int(self._booster.current_iteration())
+
+    def predict(self, features: Features) -> Floats:
+        return np.asarray(self._booster.predict(features), dtype=np.float64)
+
+    def gains(self, columns: Sequence[str]) -> Mapping[str, float]:
+        found = self._booster.feature_importance(importance_type="gain")
+        return {column: float(gain) for column, gain in zip(columns, found, strict=True)}
+
+    def save(self, path: Path) -> None:
+        path.write_text(self._booster.model_to_string(), encoding="utf-8")
+
+
+def load(path: Path) -> LightGBMModel:
+    """The model in a file; ValueError where it is none."""
+    lightgbm = library()
+    text = path.read_text(encoding="utf-8")
+    if not text.startswith("tree\n"):
+        raise ValueError("not a LightGBM model")
+    try:
+        return LightGBMModel(lightgbm.Booster(model_str=text))
+    except lightgbm.basic.LightGBMError as error:
+        raise ValueError(str(error)) from error
+
+
+def fit(lesson: Lesson) -> LightGBMModel:
+    """Boost until the first measure on validation has not improved for early_stopping_rounds."""
+    lightgbm = library()
+    settings = lesson.settings
+    with telling_limits():
+        training = _dataset(lightgbm, lesson.train, lesson)
+        held_out = _dataset(lightgbm, lesson.validation, lesson, reference=training)
+        booster = lightgbm.train(
+            _parameters(lesson),
+            training,
+            num_boost_round=settings.max_rounds,
+            valid_sets=[held_out],
+            valid_names=["validation"],
+            callbacks=[
+                lightgbm.early_stopping(settings.early_stopping_rounds, first_metric_only=True, verbose=False),
+                _metric_lines,
+            ],
+        )
+    # Only the rounds up to the best are kept: the file holds no more than is used.
+    best = booster.model_to_string(num_iteration=booster.best_iteration)
+    return LightGBMModel(lightgbm.Booster(model_str=best))
+
+
+def _parameters(lesson: Lesson) -> dict[str, Any]:
+    objective, measures = _OBJECTIVES[lesson.task]
+    found: dict[str, Any] = {theirs: getattr(lesson.settings, ours) for ours, theirs in _NAMES.items()}
+    found |= {"objective": objective, "metric": measures, "num_threads": len(os.sched_getaffinity(0))}
+    found |= {"deterministic": True, "force_row_wise": True, "verbosity": -1, "bagging_freq": 1}
+    return found | ({"num_class": lesson.classes} if lesson.task is Task.MULTICLASS else {})
+
+
+def _metric_lines(found: Any) -> None:
+    """A line for every round, as XGBoost's."""
+    measures = "; ".join(f"{data}-{name}={value:.6f}" for data, name, value, *_ in found.evaluation_result_list)
+    print(f"round {found.iteration}: {measures};", flush=True)
+
+
+def _dataset(lightgbm: Any, split: Split, lesson: Lesson, reference: Any = None) -> Any:
+    """LightGBM's binned data, filled from batches."""
+
+    class Rows(lightgbm.Sequence):  # type: ignore[misc]
+        """A split, a range of rows at a time; LightGBM asks for them in ascending order."""
+
+        batch_size = 50_000
+
+        def __init__(self) -> None:
+            self._window = Window(split)
+
+        def __len__(self) -> int:
+            return split.rows
+
+        def __getitem__(self, wanted: Any) -> Any:
+            if isinstance(wanted, slice):
+                return self._window.rows(wanted.start or 0, split.rows if wanted.stop is None else wanted.stop)
+            return self._window.rows(int(wanted), int(wanted) + 1)[0]
+
+    targets = np.concatenate([batch.targets for batch in split.batches()])
+    weights = None if reference is not None else lesson.row_weights(targets)
+    parameters = {"max_bin": lesson.settings.max_bin, "seed": lesson.settings.seed, "verbosity": -1}
+    return lightgbm.Dataset(Rows(), label=targets, weight=weights, reference=reference, params=parameters)
+
+
+class Window:
+    """Rows of a split by their numbers, read forward; it starts again when asked for what has passed."""
+
+    def __init__(self, split: Split) -> None:
+        self._split = split
+        self._restart()
+
+    def _restart(self) -> None:
+        self._batches = self._split.batches()
+        self._held: list[Batch] = []
+        self._first = self._last = 0
+
+    def rows(self, first: int, last: int) -> Floats:
+        """The features of rows `first` to `last`, without the last."""
+        last = min(last, self._split.rows)
+        if first < self._first:
+            self._restart()
+        while self._last < last:
+            while self._held and self._first + len(self._held[0].targets) <= first:
+                self._first += len(self._held.pop(0).targets)
+            self._held.append(next(self._batches))
+            self._last += len(self._held[-1].targets)
+        parts, start = [], self._first
+        for batch in self._held:
+            parts.append(batch.features[max(first - start, 0) : max(last - start, 0)])
+            start += len(batch.targets)
+        # LightGBM takes sampled rows as doubles alone.
+        found: Floats = np.concatenate(parts).astype(np.float64)
+        return found

@@ -1,0 +1,138 @@
+"""XGBoost: trained on histograms that are built from batches, so that a byte a value is in memory and not four.
+
+Same data, settings and number of threads: the same bytes of model.ubj. Another number of threads may move the last
+digits of sums, and with them the model.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost
+
+from processing.arrays import Features, Floats
+from processing.matrix import Batch, Split
+from processing.task import Task
+from processing.training.interface import Lesson
+from processing.training.limits import telling_limits
+
+FILE = "model.ubj"
+UNREADABLE = (xgboost.core.XGBoostError, ValueError)
+
+KEPT_VALUES = 32_000_000
+"""Up to this many feature values (128 MB) the batches of a split are kept between XGBoost's passes over it."""
+
+_OBJECTIVES: Mapping[Task, tuple[str, list[str]]] = {
+    # Early stopping goes by the last measure.
+    Task.BINARY: ("binary:logistic", ["logloss", "auc"]),
+    Task.MULTICLASS: ("multi:softprob", ["merror", "mlogloss"]),
+    Task.REGRESSION: ("reg:squarederror", ["mae", "rmse"]),
+}
+_NAMES = (
+    *("learning_rate", "max_depth", "max_bin", "min_child_weight", "subsample", "colsample_bytree"),
+    *("reg_lambda", "reg_alpha", "seed"),
+)
+
+
+class XGBoostModel:
+    """A booster."""
+
+    def __init__(self, booster: xgboost.Booster) -> None:
+        self._booster = booster
+
+    @property
+    def rounds(self) -> int:
+        return int(self._booster.num_boosted_rounds())
+
+    def predict(self, features: Features) -> Floats:
+        if self._booster.num_features() != features.shape[1]:
+            raise ValueError(f"the model has {self._booster.num_features()} features, the data {features.shape[1]}")
+        return np.asarray(self._booster.inplace_predict(features, validate_features=False), dtype=np.float64)
+
+    def gains(self, columns: Sequence[str]) -> Mapping[str, float]:
+        found = self._booster.get_score(importance_type="total_gain")
+        return {column: float(found.get(name, 0.0)) for name, column in zip(safe_names(columns), columns, strict=True)}
+
+    def save(self, path: Path) -> None:
+        self._booster.save_model(path)
+
+
+def load(path: Path) -> XGBoostModel:
+    """The model in a file; one of UNREADABLE where it is none."""
+    booster = xgboost.Booster()
+    booster.load_model(path)
+    return XGBoostModel(booster)
+
+
+def fit(lesson: Lesson) -> XGBoostModel:
+    """Boost until the last measure on validation has not improved for early_stopping_rounds."""
+    bins = lesson.settings.max_bin
+    with telling_limits():
+        training = xgboost.QuantileDMatrix(Rows(lesson.train, lesson.row_weights), max_bin=bins)
+        held_out = xgboost.QuantileDMatrix(Rows(lesson.validation, None), max_bin=bins, ref=training)
+        booster = xgboost.train(
+            _parameters(lesson),
+            training,
+            num_boost_round=lesson.settings.max_rounds,
+            evals=[(held_out, "validation")],
+            callbacks=[
+                xgboost.callback.EarlyStopping(rounds=lesson.settings.early_stopping_rounds, save_best=True),
+                MetricLines(),
+            ],
+            verbose_eval=False,
+        )
+    return XGBoostModel(booster)
+
+
+class Rows(xgboost.DataIter):  # type: ignore[misc]
+    """A split, as often as XGBoost asks for it."""
+
+    def __init__(self, split: Split, weigh: Callable[[Floats], Floats | None] | None) -> None:
+        super().__init__()
+        self._split, self._weigh = split, weigh
+        self._names = safe_names(split.schema.columns)
+        small = split.rows * len(self._names) <= KEPT_VALUES
+        self._kept: list[Batch] | None = list(split.batches()) if small else None
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the first row."""
+        self._batches: Iterator[Batch] = iter(self._kept) if self._kept is not None else self._split.batches()
+
+    def next(self, input_data: Callable[..., None]) -> bool:
+        """Hand over the next batch; False where there is none."""
+        batch = next(self._batches, None)
+        if batch is None:
+            return False
+        weight = self._weigh(batch.targets) if self._weigh else None
+        input_data(data=batch.features, label=batch.targets, weight=weight, feature_names=self._names)
+        return True
+
+
+def _parameters(lesson: Lesson) -> dict[str, Any]:
+    objective, measures = _OBJECTIVES[lesson.task]
+    settings = lesson.settings
+    found: dict[str, Any] = {name: getattr(settings, name) for name in _NAMES}
+    found |= {"objective": objective, "eval_metric": measures, "nthread": len(os.sched_getaffinity(0))}
+    return found | ({"num_class": lesson.classes} if lesson.task is Task.MULTICLASS else {})
+
+
+class MetricLines(xgboost.callback.TrainingCallback):  # type: ignore[misc]
+    """A line for every round, for the job's metric definitions: `validation-auc=(.*?);`."""
+
+    def after_iteration(self, _model: object, epoch: int, evals_log: dict[str, dict[str, list[float]]]) -> bool:
+        measures = "; ".join(
+            f"{data}-{name}={values[-1]:.6f}" for data, found in evals_log.items() for name, values in found.items()
+        )
+        print(f"round {epoch}: {measures};", flush=True)
+        return False
+
+
+def safe_names(columns: Sequence[str]) -> list[str]:
+    """The columns' names without the characters that XGBoost refuses, still unique."""
+    plain = [name.translate(str.maketrans("[]<", "()‹")) for name in columns]
+    return [name if plain.count(name) == 1 else f"{name}~{index}" for index, name in enumerate(plain)]
