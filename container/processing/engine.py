@@ -12,11 +12,14 @@ from typing import Any
 
 import duckdb
 
-from processing.errors import DataError, Problem, SettingError
+from processing.errors import DataError, Problem, RecipeError, SettingError
 from processing.machine import memory_bytes, processors
 from processing.sql.dialect import DuckDB
+from processing.sql.kinds import family
 
 _SIZE = re.compile(r"\d+(\.\d+)?\s*[KMGT]i?B", re.IGNORECASE)
+_OF_A_FILE = re.compile(r"\b(file|csv|json|parquet|snappy|zstd|gzip|line)\b", re.IGNORECASE)
+_WHOLE = "see that the file is whole and readable, and upload it again"
 _SHARE = 0.6
 """Of the container's memory. The rest is for what DuckDB does not count: Python, the allocator, the page cache."""
 
@@ -138,6 +141,39 @@ class Engine:
         (count,) = self.row(f"COPY ({query}) TO {self.dialect.text(str(target))} ({options})")
         return int(count)
 
+    def view(self, name: str, query: str) -> None:
+        """A name for a query."""
+        self.run(f"CREATE OR REPLACE TEMP VIEW {self.dialect.name(name)} AS {query}")
+
+    def columns_of(self, select: str, where: str) -> list[str]:
+        """The columns of a select from the recipe; RecipeError where it is no single query, or cannot be planned."""
+        fix = "write one SELECT over the sources under 'from'"
+        try:
+            statements = self._connection.extract_statements(select)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise RecipeError([Problem(where, "'select' is not one query that reads", fix)])
+            return [row[0] for row in self._connection.execute(f"DESCRIBE SELECT * FROM (\n{select}\n)").fetchall()]
+        except duckdb.Error as error:
+            raise RecipeError([Problem(where, f"the select cannot run: {_first_line(error)}", fix)]) from error
+
+    def layout(self, path: Path) -> tuple[tuple[tuple[str, str], ...], int]:
+        """Names and kinds of a Parquet file's columns, and its rows."""
+        name = self.dialect.text(str(path))
+        try:
+            held = self._connection.execute(f"DESCRIBE SELECT * FROM {self.dialect.parquet([str(path)])}").fetchall()
+            (rows,) = self._connection.execute(f"SELECT num_rows FROM parquet_file_metadata({name})").fetchall()
+        except duckdb.Error as error:
+            raise DataError([_broken(path, error)]) from error
+        return tuple((row[0], family(row[1])) for row in held), int(rows[0])
+
+    def broken(self, path: Path) -> Problem | None:
+        """What is wrong with a Parquet file that cannot be read to its end; None when it can."""
+        try:
+            self._connection.execute(f"SELECT count(COLUMNS(*)) FROM {self.dialect.parquet([str(path)])}").fetchall()
+        except duckdb.Error as error:
+            return _broken(path, error)
+        return None
+
     def rejects(self) -> tuple[int, list[Reject]]:
         """How many CSV records the scans so far could not read, and the first of them."""
         if not self.rows("SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'"):
@@ -157,6 +193,21 @@ def _translated() -> Iterator[None]:
         yield
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
         raise DataError([_told(_first_line(error))]) from error
+    except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+        # Only where a file is at fault: a corrupt page, a field beyond the reader's limits.
+        if not _OF_A_FILE.search(str(error)):
+            raise
+        raise DataError([Problem("DuckDB", f"cannot read: {_first_line(error)}", _WHOLE)]) from error
+    except duckdb.Error as error:
+        if type(error) is not duckdb.Error:
+            raise
+        # Thrift's and the decompressors' own errors come without a class.
+        raise DataError([Problem("DuckDB", f"cannot read: {_first_line(error)}", _WHOLE)]) from error
+
+
+def _broken(path: Path, error: Exception) -> Problem:
+    fix = "write it again, and upload it again"
+    return Problem(str(path), f"not a whole Parquet file: {_first_line(error)}", fix)
 
 
 def _told(text: str) -> Problem:
@@ -167,7 +218,7 @@ def _told(text: str) -> Problem:
     if "out of memory" in lower or "allocate" in lower:
         fix = "take an instance with more memory, raise --memory-limit, or lower --threads"
         return Problem("DuckDB", f"out of memory: {text}", fix)
-    return Problem("DuckDB", f"cannot read or write: {text}", "see that the file is whole and readable")
+    return Problem("DuckDB", f"cannot read or write: {text}", _WHOLE)
 
 
 def _first_line(error: Exception) -> str:

@@ -32,7 +32,6 @@ from processing.staging import stage
 
 STEP = "features"
 ORDERED = 1_000_000
-FILE_BYTES = 256 * 1024**2
 
 
 def run_features(paths: Paths, recipe_path: Path | None = None, limits: Limits | None = None) -> None:
@@ -47,6 +46,7 @@ def run_features(paths: Paths, recipe_path: Path | None = None, limits: Limits |
 
 def make_features(engine: Engine, recipe: Recipe, paths: Paths, scratch: Path) -> Fitted:
     """Stage, check, fit, transform. features.json comes last: where it is, the step was complete."""
+    engine.lock([paths.root / "processing", scratch])
     with stage_of(STEP, "stage", engine.percent) as progress:
         staged = stage(engine, recipe, paths.processing_input, scratch)
         settled = settle(engine, recipe, staged.relation)
@@ -59,17 +59,24 @@ def make_features(engine: Engine, recipe: Recipe, paths: Paths, scratch: Path) -
         fitted = Fitted(recipe, statistics, settled.target)
         fitted.keep_lookups(engine)
         summary["features"] = count_treated(engine, fitted, clean)
-    ordered = summary["rows_read"] <= ORDERED
-    statement = fitted.sql(clean, engine.dialect)
-    for split in SPLITS:
-        query = statement + split_rows(split, ordered, engine.dialect)
-        with stage_of(STEP, f"write {split}", engine.percent) as progress:
-            shape = FileShape(file_bytes=None if ordered else FILE_BYTES)
-            progress.rows = engine.export(query, paths.processing_output(split), "parquet", shape)
+    write_splits(engine, fitted, clean, summary["rows_read"], paths)
     folder = paths.processing_output("features")
     write_whole(folder / "quality.json", to_json(summary).encode())
     write_whole(folder / FILE, fitted.to_json().encode())
     return fitted
+
+
+def write_splits(engine: Engine, fitted: Fitted, clean: str, rows: int, paths: Paths) -> None:
+    """The tables, as the recipe's `output` asks."""
+    output = fitted.recipe.output
+    ordered = output.order == "hash" or (output.order == "auto" and rows <= ORDERED)
+    # In order, a table is one file: which rows a second one would hold depends on the threads.
+    shape = FileShape(output.row_group, None if ordered else output.file_megabytes * 1024**2)
+    statement = fitted.sql(clean, engine.dialect, headerless=output.format == "csv")
+    for split in SPLITS:
+        query = statement + split_rows(split, ordered, engine.dialect)
+        with stage_of(STEP, f"write {split}", engine.percent) as progress:
+            progress.rows = engine.export(query, paths.processing_output(split), output.format, shape)
 
 
 def find_recipe(folder: Path) -> Path:

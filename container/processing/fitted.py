@@ -83,9 +83,11 @@ class Fitted:
                 columns = lookup_columns(item.lookup, engine.dialect)
                 engine.keep(lookup_table(index), columns, lookup_rows(item.lookup))
 
-    def sql(self, relation: str, dialect: Dialect) -> str:
-        """The transform statement of all rows of a relation."""
-        return transform_sql(self.rendered(dialect), [column.name for column in self.columns], relation, dialect)
+    def sql(self, relation: str, dialect: Dialect, *, headerless: bool = False) -> str:
+        """The transform statement of all rows of a relation; `headerless` leaves out the key: the target is first."""
+        own = ("target",) if headerless else ("key", "target")
+        names = [column.name for column in self.columns]
+        return transform_sql(self.rendered(dialect), names, relation, dialect, own)
 
     def to_json(self) -> str:
         """The file's text: the same for the same data, byte for byte."""

@@ -1,18 +1,20 @@
-"""Finds the text that is not of its column's declared type: file, line, column. Only runs when SQL has counted some."""
+"""Finds the values that are not of their column's declared type: file, line, column. Runs when SQL has counted some."""
 
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
 from processing.columns import Column, ColumnType
+from processing.csv_files import open_text
 from processing.errors import Problem
 from processing.recipe.model import Source
-from processing.sources import open_text
-from processing.sql.stage import DATE_FORM, TIMESTAMP_FORM
+from processing.sources import Inventory
+from processing.sql.kinds import DATE_FORM, FLAGS, NUMBER_FORM, TIMESTAMP_FORM
 
 _SHOWN = 3
 
@@ -38,17 +40,27 @@ def _reads(parse: Callable[[str], object], text: str) -> bool:
     return True
 
 
+def is_number(text: str) -> bool:
+    return re.fullmatch(NUMBER_FORM, text, re.ASCII) is not None
+
+
+def is_flag(text: str) -> bool:
+    return text.lower() in FLAGS["true"] + FLAGS["false"]
+
+
 _CHECKS: Mapping[ColumnType, tuple[Callable[[str], bool], str]] = {
     ColumnType.INTEGER: (is_integer, "a whole number in plain digits"),
+    ColumnType.NUMBER: (is_number, "a number"),
+    ColumnType.BOOLEAN: (is_flag, "true or false"),
     ColumnType.DATE: (is_date, "a date such as 2013-01-31"),
     ColumnType.TIMESTAMP: (is_timestamp, "a timestamp such as 2013-01-31 05:00:00, in UTC or without a zone"),
 }
 
 
-def find_misfits(source: Source, files: Sequence[Path], wanted: Sequence[Column]) -> list[Problem]:
-    """The first few texts that do not fit, in the files' order."""
+def find_misfits(source: Source, inventory: Inventory, wanted: Sequence[Column]) -> list[Problem]:
+    """The first few values that do not fit, in the files' order."""
     found: list[Problem] = []
-    for path in files:
+    for path in inventory.files:
         for problem in _in_file(path, source, wanted):
             found.append(problem)
             if len(found) == _SHOWN:
@@ -57,15 +69,38 @@ def find_misfits(source: Source, files: Sequence[Path], wanted: Sequence[Column]
 
 
 def _in_file(path: Path, source: Source, wanted: Sequence[Column]) -> Iterator[Problem]:
+    checks = [(column, *_CHECKS[column.type]) for column in wanted if column.type in _CHECKS]
+    records = {"csv": _csv_records, "json": _json_records}.get(source.format)
+    if records is None:  # a Parquet file has no lines: the column and the file have to do
+        names = ", ".join(column.name for column, _, _ in checks)
+        what = f"a value of {names} is not of its declared type"
+        yield Problem(str(path), what, "declare what the file holds, or rewrite it")
+        return
+    for line, texts in records(path, source):
+        for column, check, kind in checks:
+            text = texts.get(column.name)
+            if text is not None and text not in source.null and not check(text):
+                yield _problem(path, line, column, text, kind)
+
+
+def _csv_records(path: Path, source: Source) -> Iterator[tuple[int, Mapping[str, str | None]]]:
     with open_text(path) as stream:
         records = csv.reader(stream, delimiter=source.delimiter)
         header = next(records)
-        checks = [(header.index(c.name), c, *_CHECKS[c.type]) for c in wanted if c.type in _CHECKS]
         for record in records:
-            for index, column, check, kind in checks:
-                text = record[index]
-                if text not in source.null and not check(text):
-                    yield _problem(path, records.line_num, column, text, kind)
+            yield records.line_num, dict(zip(header, record, strict=False))
+
+
+def _json_records(path: Path, _source: Source) -> Iterator[tuple[int, Mapping[str, str | None]]]:
+    with open_text(path) as stream:
+        for number, line in enumerate(stream, 1):
+            record = json.loads(line, parse_float=str, parse_int=str) if line.strip() else {}
+            yield number, {name: _plain(value) for name, value in record.items()}
+
+
+def _plain(value: object) -> str | None:
+    """A JSON value as the text that the engine reads."""
+    return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
 def _problem(path: Path, line: int, column: Column, text: str, kind: str) -> Problem:

@@ -30,7 +30,7 @@ def summarise(engine: Engine, recipe: Recipe, staged: Staged, settled: Settled) 
     name = engine.dialect.name
     used = recipe.used()
     counts = {"rows": "count(*)", "dropped": f"count(*) - count({name('_target')})"}
-    counts |= {f"matched.{j.source}": f"count(*) FILTER ({name(f'_matched.{j.source}')})" for j in recipe.joins}
+    counts |= {f"matched.{j.source}": f"count(*) FILTER (WHERE {name(f'_matched.{j.source}')})" for j in recipe.joins}
     for column in used:
         value = name(str(column))
         counts[f"nulls.{column}"] = f"count(*) - count({value})"
@@ -66,7 +66,7 @@ def _splits(engine: Engine, settled: Settled) -> Mapping[str, Summary]:
         case Task.BINARY:
             facts = {"positives": f"coalesce(sum({target}), 0)"}
         case Task.MULTICLASS:
-            facts = {one: f"count(*) FILTER ({target} = {index})" for index, one in enumerate(classes)}
+            facts = {one: f"count(*) FILTER (WHERE {target} = {index})" for index, one in enumerate(classes)}
         case Task.REGRESSION:
             facts = {"minimum": f"min({target})", "maximum": f"max({target})"}
     query = f"SELECT {name('_split')}, {', '.join([f'count({target})', *facts.values()])} "

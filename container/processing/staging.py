@@ -1,4 +1,4 @@
-"""Stages the input once: CSV files → one typed Parquet table with target, key hash and split; checks it.
+"""Stages the input once: the recipe's files → one typed Parquet table with target, key hash and split; checks it.
 
 In: engine, recipe, the inputs' folder. Out: `Staged`: the relation and what was counted. A record that cannot be
 read, a null or repeated key, a join that would multiply rows: each is refused with its place.
@@ -13,11 +13,12 @@ from pathlib import Path
 from processing.columns import Column
 from processing.engine import Engine
 from processing.errors import DataError, Problem, RecipeError
+from processing.json_files import find_broken
 from processing.misfits import find_misfits
 from processing.nearest import suggestion
 from processing.recipe.model import Join, Recipe, Source
 from processing.sources import Inventory, take_inventory
-from processing.sql.stage import scan_of, source_sql, stage_sql
+from processing.sql.stage import raw_of, selected_sql, source_sql, stage_sql, table_sql
 
 
 @dataclass(frozen=True)
@@ -30,39 +31,106 @@ class Staged:
 
 def stage(engine: Engine, recipe: Recipe, folder_of: Callable[[str], Path], scratch: Path) -> Staged:
     """Read every source, join, and write the table."""
-    wanted = _by_source(recipe)
-    inventories = {
-        name: take_inventory(source, folder_of(source.input), wanted[name]) for name, source in recipe.sources.items()
-    }
-    _check_known_after(recipe, inventories)
-    joined = {}
-    for join in recipe.joins:
-        name = join.source
-        query = _query(engine, recipe.sources[name], inventories[name], wanted[name])
-        joined[name] = engine.write(query, scratch / f"{name}.parquet")
-        _check_read(engine, recipe.sources[name], inventories[name], wanted[name], joined[name])
-        _check_join(engine, join, joined[name])
+    staging = _Staging(engine, recipe, folder_of, scratch)
     base = recipe.base
-    query = stage_sql(recipe, _query(engine, base, inventories[base.name], wanted[base.name]), joined, engine.dialect)
-    relation = engine.write(query, scratch / "staged.parquet")
-    _check_read(engine, base, inventories[base.name], wanted[base.name], relation)
+    selected = {name for source in recipe.sources.values() for name in source.of}
+    for name in selected:
+        staging.keep_table(recipe.sources[name])
+    joined = {join.source: staging.keep(recipe.sources[join.source]) for join in recipe.joins}
+    for join in recipe.joins:
+        _check_join(engine, join, joined[join.source])
+    query = stage_sql(recipe, staging.query(base), joined, engine.dialect)
+    relation = staging.write(base, query, "staged")
     _check_key(engine, recipe, relation)
-    return Staged(relation, inventories)
+    return Staged(relation, staging.inventories)
+
+
+class _Staging:
+    """The sources of one recipe, on their way into scratch files."""
+
+    def __init__(self, engine: Engine, recipe: Recipe, folder_of: Callable[[str], Path], scratch: Path) -> None:
+        self._engine, self._scratch = engine, scratch
+        self._wanted = _by_source(recipe)
+        self.inventories = {
+            name: take_inventory(source, folder_of(source.input), self._wanted[name], engine)
+            for name, source in recipe.sources.items()
+            if not source.select
+        }
+        _check_known_after(recipe, self.inventories)
+
+    def query(self, source: Source) -> str:
+        """The typed rows of a source."""
+        wanted, dialect = self._wanted[source.name], self._engine.dialect
+        if source.select:
+            self._check_select(source, wanted)
+            return selected_sql(source, wanted, dialect)
+        layouts = self.inventories[source.name].by_layout
+        raws = [raw_of(source, layout, [str(path) for path in paths], wanted, dialect) for layout, paths in layouts]
+        return source_sql(raws, wanted, source.name, dialect)
+
+    def keep(self, source: Source) -> str:
+        """The source's rows as a scratch file; gives its relation."""
+        return self.write(source, self.query(source), f"source-{source.name}")
+
+    def keep_table(self, source: Source) -> None:
+        """The source as a table that a select names."""
+        query = table_sql(self._wanted[source.name], self.keep(source), self._engine.dialect)
+        self._engine.view(source.name, query)
+
+    def write(self, source: Source, query: str, name: str) -> str:
+        """The query's rows, which must all have been read from the source."""
+        try:
+            relation = self._engine.write(query, self._scratch / f"{name}.parquet")
+        except DataError as error:
+            raise self._placed(source, error) from error
+        if not source.select:
+            _check_read(self._engine, source, self.inventories[source.name], self._wanted[source.name], relation)
+        return relation
+
+    def _placed(self, source: Source, error: DataError) -> DataError:
+        """The error, with the file (and line) at fault, which the engine does not always tell."""
+        find: dict[str, Callable[[Path], Problem | None]] = {"json": find_broken, "parquet": self._engine.broken}
+        if source.format in find and not source.select:
+            for path in self.inventories[source.name].files:
+                problem = find[source.format](path)
+                if problem is not None:
+                    return DataError([problem])
+        return error
+
+    def _check_select(self, source: Source, wanted: Sequence[Column]) -> None:
+        """The select is one query that can be planned, and gives every column that is used."""
+        where = str(source.places[""])
+        columns = self._engine.columns_of(source.select, where)
+        problems = [
+            Problem(
+                str(source.places[column.name]), f"the select gives no column '{column.name}'", _near(column, columns)
+            )
+            for column in wanted
+            if column.name not in columns
+        ]
+        if problems:
+            raise RecipeError(problems)
+
+
+def _near(column: Column, columns: Sequence[str]) -> str:
+    return suggestion(column.name, columns)
 
 
 def _by_source(recipe: Recipe) -> dict[str, list[Column]]:
+    """The columns to read of each source; of one that a select reads, all that are declared."""
     used = recipe.used()
-    return {name: [column for column in used if column.source == name] for name in recipe.sources}
-
-
-def _query(engine: Engine, source: Source, inventory: Inventory, wanted: Sequence[Column]) -> str:
-    scans = [scan_of(source, header, [str(path) for path in paths], wanted) for header, paths in inventory.by_header]
-    return source_sql(scans, wanted, source.name, engine.dialect)
+    selected = {name for source in recipe.sources.values() for name in source.of}
+    return {
+        name: list(source.columns.values()) if name in selected else [one for one in used if one.source == name]
+        for name, source in recipe.sources.items()
+    }
 
 
 def _check_known_after(recipe: Recipe, inventories: Mapping[str, Inventory]) -> None:
     """A misspelt name under known_after would guard nothing."""
     names = {name for inventory in inventories.values() for name in inventory.names}
+    selects = [source for source in recipe.sources.values() if source.select]
+    names |= {one for source in selects for name in source.columns for one in (name, f"{source.name}.{name}")}
     names |= {f"{source}.{name}" for source, inventory in inventories.items() for name in inventory.names}
     problems = [
         Problem(str(place), f"known_after names '{name}', which no file has", suggestion(name, names))
@@ -84,7 +152,7 @@ def _check_read(engine: Engine, source: Source, inventory: Inventory, wanted: Se
         raise DataError([*problems, _total(source, count)])
     (bad,) = engine.row(f"SELECT count(*) FROM {relation} WHERE {engine.dialect.name(f'_bad.{source.name}')}")
     if bad:
-        problems = find_misfits(source, inventory.files, wanted)
+        problems = find_misfits(source, inventory, wanted)
         raise DataError([*problems, _total(source, bad)])
 
 

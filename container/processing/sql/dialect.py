@@ -7,8 +7,10 @@ another class with these names; the statements stay the same.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from processing.columns import ColumnType
 
 FLOAT_BOUND = 3.4028234663852886e38
 """The largest number a 32-bit float holds: the features are written as such."""
@@ -29,8 +31,13 @@ class DuckDB:
 
     double = "DOUBLE"
     float32 = "FLOAT"
+    time = "TIMESTAMP"
     integer = "BIGINT"
     text_type = "VARCHAR"
+    reads_null = True
+    """The CSV reader makes nulls of the null texts."""
+    read_typed: Mapping[ColumnType, str] = {ColumnType.NUMBER: "DOUBLE", ColumnType.BOOLEAN: "BOOLEAN"}
+    """Types that the CSV reader converts by itself. The others are read as text: 2.7 would pass for the integer 3."""
 
     def whole(self, number: str) -> str:
         """The whole part of a double below 2**53, as a type whose sum is exact (HUGEINT here)."""
@@ -60,6 +67,10 @@ class DuckDB:
         parts = f"CAST({year} AS VARCHAR) || '-' || CAST({month} AS VARCHAR) || '-' || CAST({day} AS VARCHAR)"
         return f"TRY_CAST({parts} AS DATE)"
 
+    def timestamp(self, text: str) -> str:
+        """The text's time; null where it is none. Its form is checked apart (kinds.py)."""
+        return f"TRY_CAST({text} AS TIMESTAMP)"
+
     def matches(self, text: str, pattern: str) -> str:
         """The whole text matches the pattern."""
         return f"regexp_full_match({text}, {self.text(pattern)})"
@@ -72,6 +83,11 @@ class DuckDB:
             f"delim = {self.text(scan.delimiter)}, quote = '\"', escape = '\"', nullstr = {self.texts(scan.null)}, "
             "hive_partitioning = false, store_rejects = true, rejects_limit = 1000)"
         )
+
+    def json(self, files: Sequence[str], names: Sequence[str]) -> str:
+        """A table function over JSON lines, every column as text."""
+        columns = ", ".join(f"{self.text(name)}: 'VARCHAR'" for name in names)
+        return f"read_json({self.texts(files)}, format = 'newline_delimited', columns = {{{columns}}})"
 
     def parquet(self, files: Sequence[str]) -> str:
         return f"read_parquet({self.texts(files)}, hive_partitioning = false)"

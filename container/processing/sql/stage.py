@@ -1,66 +1,92 @@
-"""The staging statements: CSV → one typed table with the joined columns, target, key, hash, split and fold.
+"""The staging statements: files → one typed table with the joined columns, target, key, hash, split and fold.
 
-Columns keep the name `source.column`; those of our own start with an underscore. Text that is not of the declared
-type becomes null with `_bad` set, and is refused by stage.py of the step; it never passes silently.
+Columns keep the name `source.column`; those of our own start with an underscore. What is not of the declared type
+becomes null with `_bad` set, and is refused by staging.py; it never passes silently.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from processing.columns import Column, ColumnType
 from processing.recipe.model import Recipe, Source
 from processing.sql.dialect import Dialect, Scan
+from processing.sql.kinds import bad_sql, value_sql
 from processing.sql.split import fold_sql, hash_sql, is_static, key_sql, split_sql
 from processing.sql.target import finite, target_name, target_sql
 
-DATE_FORM = r"\d{4}-\d{2}-\d{2}"
-TIMESTAMP_FORM = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?Z?)?"
-"""With or without a Z. Another offset is refused: the engines read it differently, or drop it."""
 
-_READ_TYPED = {ColumnType.NUMBER: "DOUBLE", ColumnType.BOOLEAN: "BOOLEAN"}
-"""Types that the CSV reader converts by itself. The others are read as text: `2.7` would pass for the integer 3."""
+@dataclass(frozen=True)
+class Raw:
+    """Files of one layout as a relation, the kind of each column, and the texts that still have to become null."""
 
-
-def scan_of(source: Source, header: Sequence[str], files: Sequence[str], wanted: Sequence[Column]) -> Scan:
-    """How to read files of one header: the wanted columns as declared, the others as text that nobody looks at."""
-    kinds = {column.name: _READ_TYPED.get(column.type, "VARCHAR") for column in wanted}
-    columns = tuple((name, kinds.get(name, "VARCHAR")) for name in header)
-    return Scan(tuple(files), columns, source.null, source.delimiter)
+    relation: str
+    kinds: Mapping[str, str]
+    null: tuple[str, ...] = ()
 
 
-def source_sql(scans: Sequence[Scan], wanted: Sequence[Column], name: str, dialect: Dialect) -> str:
+def raw_of(
+    source: Source, layout: Sequence[tuple[str, str]], files: Sequence[str], wanted: Sequence[Column], dialect: Dialect
+) -> Raw:
+    """How to read files of one layout."""
+    kinds = dict(layout)
+    match source.format:
+        case "csv":
+            types = {column.name: dialect.read_typed.get(column.type, dialect.text_type) for column in wanted}
+            columns = tuple((name, types.get(name, dialect.text_type)) for name in kinds)
+            scan = Scan(tuple(files), columns, source.null, source.delimiter)
+            return Raw(dialect.scan(scan), kinds, () if dialect.reads_null else source.null)
+        case "json":
+            return Raw(dialect.json(files, [column.name for column in wanted]), kinds, source.null)
+        case "parquet":
+            return Raw(dialect.parquet(files), kinds, source.null)
+    raise ValueError(f"unknown format {source.format}")
+
+
+def source_sql(raws: Sequence[Raw], wanted: Sequence[Column], name: str, dialect: Dialect) -> str:
     """The typed rows of one source: its wanted columns and `_bad`."""
-    values = [f"{_value(column, dialect)} AS {dialect.name(str(column))}" for column in wanted]
-    bad = " OR ".join(filter(None, (_bad(column, dialect) for column in wanted))) or "false"
+    return "\nUNION ALL\n".join(_typed_rows(raw, wanted, name, dialect) for raw in raws)
+
+
+def _typed_rows(raw: Raw, wanted: Sequence[Column], name: str, dialect: Dialect) -> str:
+    values = [f"{value_sql(one, raw.kinds[one.name], dialect)} AS {dialect.name(str(one))}" for one in wanted]
+    bad = " OR ".join(filter(None, (bad_sql(one, raw.kinds[one.name], dialect) for one in wanted))) or "false"
     chosen = ",\n  ".join([*values, f"coalesce({bad}, false) AS {dialect.name(f'_bad.{name}')}"])
-    return "\nUNION ALL\n".join(f"SELECT\n  {chosen}\nFROM {dialect.scan(scan)}" for scan in scans)
+    return f"SELECT\n  {chosen}\nFROM {with_nulls(raw, wanted, dialect)}"
 
 
-def _value(column: Column, dialect: Dialect) -> str:
-    raw = dialect.name(column.name)
-    match column.type:
-        case ColumnType.INTEGER:
-            return f"TRY_CAST({raw} AS {dialect.integer})"
-        case ColumnType.DATE:
-            return f"TRY_CAST({raw} AS DATE)"
-        case ColumnType.TIMESTAMP:
-            return f"TRY_CAST(replace(replace({raw}, 'T', ' '), 'Z', '') AS TIMESTAMP)"
-    return raw
+def with_nulls(raw: Raw, wanted: Sequence[Column], dialect: Dialect) -> str:
+    """The relation with every null text a null, where the reader does not see to that itself."""
+    texts = [column.name for column in wanted if raw.kinds[column.name] in ("csv", "text")]
+    if not raw.null or not texts:
+        return raw.relation
+    null = ", ".join(map(dialect.text, raw.null))
+    columns = [dialect.name(column.name) for column in wanted if column.name not in texts]
+    for column in map(dialect.name, texts):
+        columns.append(f"CASE WHEN {column} IN ({null}) THEN NULL ELSE {column} END AS {column}")
+    return f"(SELECT {', '.join(columns)} FROM {raw.relation}) AS raw"
 
 
-def _bad(column: Column, dialect: Dialect) -> str | None:
-    """Where the text is not of the declared type; null where the text is null. None when the reader sees to it."""
-    raw, value = dialect.name(column.name), _value(column, dialect)
-    match column.type:
-        case ColumnType.INTEGER:
-            # The round trip refuses 2.7, 1e3, 007 and ' 5', which the engines convert each in its own way.
-            return f"({raw} IS NOT NULL AND coalesce(CAST({value} AS {dialect.text_type}) <> {raw}, true))"
-        case ColumnType.DATE:
-            return f"({raw} IS NOT NULL AND ({value} IS NULL OR NOT {dialect.matches(raw, DATE_FORM)}))"
-        case ColumnType.TIMESTAMP:
-            return f"({raw} IS NOT NULL AND ({value} IS NULL OR NOT {dialect.matches(raw, TIMESTAMP_FORM)}))"
-    return None
+def selected_sql(source: Source, wanted: Sequence[Column], dialect: Dialect) -> str:
+    """The typed rows of a source that is a select."""
+    types = {
+        ColumnType.STRING: dialect.text_type,
+        ColumnType.INTEGER: dialect.integer,
+        ColumnType.NUMBER: dialect.double,
+        ColumnType.BOOLEAN: "BOOLEAN",
+        ColumnType.DATE: "DATE",
+        ColumnType.TIMESTAMP: dialect.time,
+    }
+    values = [f"CAST({dialect.name(one.name)} AS {types[one.type]}) AS {dialect.name(str(one))}" for one in wanted]
+    bad = f"false AS {dialect.name(f'_bad.{source.name}')}"
+    return f"SELECT\n  {', '.join([*values, bad])}\nFROM (\n{source.select}\n) AS selected"
+
+
+def table_sql(columns: Sequence[Column], relation: str, dialect: Dialect) -> str:
+    """A staged source as a select names it: its columns under their own names."""
+    named = [f"{dialect.name(str(column))} AS {dialect.name(column.name)}" for column in columns]
+    return f"SELECT {', '.join(named)} FROM {relation}"
 
 
 def stage_sql(recipe: Recipe, base: str, joined: Mapping[str, str], dialect: Dialect) -> str:

@@ -24,11 +24,17 @@ def lookup_rows(lookup: Lookup) -> list[tuple[str | float | None, ...]]:
     return [(category, -1 if fold is None else fold, *values) for category, fold, values in lookup.rows]
 
 
-def transform_sql(rendered: Sequence[Rendered], names: Sequence[str], relation: str, dialect: Dialect) -> str:
-    """Key, target and every feature of the rows. `names` are the columns' final names, in order."""
+def transform_sql(
+    rendered: Sequence[Rendered],
+    names: Sequence[str],
+    relation: str,
+    dialect: Dialect,
+    own: Sequence[str] = ("key", "target"),
+) -> str:
+    """Key, target and every feature of the rows. `names` are the features' final names, in order."""
     name = dialect.name
     outputs = [(output, index) for index, item in enumerate(rendered) for output in item.outputs]
-    columns = [f"{name('_key')} AS {name('key')}", f"{name('_target')} AS {name('target')}"]
+    columns = [f"{name(f'_{column}')} AS {name(column)}" for column in own]
     for (output, index), column in zip(outputs, names, strict=True):
         value = _looked_up(output.sql, index) if rendered[index].lookup else output.sql
         columns.append(f"CAST({value} AS {dialect.float32}) AS {name(column)}")
