@@ -16,12 +16,12 @@ from typing import Any, Final
 
 from pipelines.definition import step_types
 from pipelines.definition.model import child_parts
-from pipelines.local.machine import loops
 from pipelines.local.machine.body import loop_of
 from pipelines.local.machine.cache import CacheEntry, key_digest
 from pipelines.local.machine.events import Command, KeepResult, StopStep
 from pipelines.local.machine.flow import Flow
 from pipelines.local.machine.index import Index
+from pipelines.local.machine.loops import children, ended
 from pipelines.local.machine.readiness import Readiness, handles, readiness, satisfied
 from pipelines.local.machine.state import (
     COMPLETED_WITH_FAILURES,
@@ -116,7 +116,7 @@ class Draft:
     def open_loop(self, name: str, items: tuple[Any, ...]) -> None:
         """A ForEach knows its items: its children wait, or are ready."""
         self.update(name, status=EXECUTING, items=items, waits_for=None, documents={})
-        names = list(loops.children(self.flow.bodies[name], len(items)))
+        names = list(children(self.flow.bodies[name], len(items)))
         for child in names:
             self.index.expect(child, self.steps)
         for child in names:
@@ -148,16 +148,12 @@ class Draft:
 
     def next_ready(self) -> str | None:
         """Take the first step that is ready and for which there is room; None when none may start now."""
-        full = self.flow.limit is not None and len(self.index.running) >= self.flow.limit
-        if full or self.index.unhandled or self.status != EXECUTING:
-            return None
-        best = None
-        for group, heap in self.index.ready.items():
-            while heap and self.steps[heap[0][1]].status != READY:
-                heapq.heappop(heap)
-            if heap and self._has_room(group) and (best is None or heap[0] < best[0]):
-                best = heap
-        return heapq.heappop(best)[1] if best else None
+        heap = self._first_ready()
+        return heapq.heappop(heap)[1] if heap else None
+
+    def may_start(self) -> bool:
+        """Whether there is room for a ready step, as after a rise of the limit."""
+        return self._first_ready() is not None
 
     def tell(self) -> None:
         """Follow up on the steps that ended or will never start, until nothing more follows."""
@@ -174,6 +170,19 @@ class Draft:
             self._check_failures(name, state)
             if state.iteration is not None and not self.index.loops.get(state.iteration.parent, 1):
                 self._close_loop(state.iteration.parent)
+
+    def _first_ready(self) -> list[tuple[tuple[int, ...], str]] | None:
+        """The heap at whose top the next step to start lies."""
+        full = self.flow.limit is not None and len(self.index.running) >= self.flow.limit
+        if full or self.index.unhandled or self.status != EXECUTING:
+            return None
+        best = None
+        for group, heap in self.index.ready.items():
+            while heap and self.steps[heap[0][1]].status != READY:
+                heapq.heappop(heap)
+            if heap and self._has_room(group) and (best is None or heap[0] < best[0]):
+                best = heap
+        return best
 
     def _put(self, name: str, state: StepState) -> None:
         self.index.move(name, self.steps.get(name), state)
@@ -210,7 +219,7 @@ class Draft:
             return
         if state.iteration is None:
             self.index.unhandled.add(name)
-        else:
+        elif state.iteration.parent in self.index.loops:
             self._cut_short(state.iteration.parent)
 
     def _handled(self, name: str) -> bool:
@@ -225,7 +234,7 @@ class Draft:
         return name in self.steps and self.steps[name].status == NOT_TAKEN
 
     def _cut_short(self, loop: str) -> None:
-        for name in loops.children(self.flow.bodies[loop], len(self.steps[loop].items or ())):
+        for name in children(self.flow.bodies[loop], len(self.steps[loop].items or ())):
             state = self.steps.get(name)
             if state is None or state.status == READY:
                 self._skip(name)
@@ -238,7 +247,7 @@ class Draft:
             self.end(name, STOPPED)
 
     def _close_loop(self, name: str) -> None:
-        result = loops.ended(self.flow.step(name), self.steps[name], self.steps)
+        result = ended(self.flow.step(name), self.steps[name], self.steps, self._handled)
         self.end(
             name, result.status, failure_reason=result.reason, metadata=result.metadata, properties=result.properties
         )

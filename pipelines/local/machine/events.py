@@ -96,7 +96,7 @@ class CacheAnswered:
 
 @dataclass(frozen=True)
 class TimeReached:
-    """It is `at` now: the answer to every Wait until then."""
+    """It is `at` now: the answer to every Wait until then. After a rise of the flow's limit it starts what has room."""
 
     at: datetime
 

@@ -23,7 +23,7 @@ class Index:
     """`waiting`: undecided step → requirements still open; `running`: steps that take a slot; `starting`: those of
     them that wait for an answer; `retrying`: those that wait for their time; `loops`: open loop → children not ended;
     `busy`: loop → running children; `ready`: by loop ("" outside), in order, perhaps with entries out of date;
-    `broken`: failed or stopped steps outside loops, `unhandled` those whose failure nobody waits for.
+    `broken`: failed or stopped steps, `unhandled` those outside loops whose failure nobody waits for.
     """
 
     def __init__(self, flow: Flow) -> None:
@@ -70,10 +70,9 @@ class Index:
         _set(self.running, name, _takes_slot(new))
         _set(self.starting, name, new.status == STARTING)
         _set(self.retrying, name, new.wait_until is not None and new.status in RUNNING)
+        _set(self.broken, name, new.status in (FAILED, STOPPED) and new.selective_source is None)
         if new.iteration is not None:
             self._move_child(new.iteration.parent, old, new)
-        elif new.selective_source is None:
-            _set(self.broken, name, new.status in (FAILED, STOPPED))
         if new.status == READY:
             group = new.iteration.parent if new.iteration else ""
             heapq.heappush(self.ready.setdefault(group, []), (self.flow.key(name), name))

@@ -5,9 +5,9 @@ Each item gets one child of every body step, named `<body step>-<index>`. Where 
 - An empty list fails the step: a literal list may not be empty either. More than 100 items are refused in a literal
   list only.
 - Partial failure: when a child fails (or is stopped) and no sibling waits for exactly that, no further child starts;
-  those that run finish. The loop is Failed when any child failed, handled or not, else Stopped when any was stopped or
-  when it was cut short, else Succeeded.
-- The Selector looks at the children that succeeded, and only when the loop has not failed. Numbers compare with
+  those that run finish. Then the loop is Failed when a child failed, else Stopped when one was stopped or the loop was
+  cut short. What siblings handled leaves the loop Succeeded, and the execution CompletedWithFailures.
+- The Selector looks at the children that succeeded, when the loop has. Numbers compare with
   numbers, strings with strings; of equal values the first item's is picked. Without a value to compare, the loop fails.
 - A loop takes none of the `limit` slots once its children run; MaxConcurrency and the limit both hold for them.
 - The text of an item that is no string is its JSON. CurrentItem reaches into JSON objects, also those given as text.
@@ -16,7 +16,7 @@ Each item gets one child of every body step, named `<body step>-<index>`. Where 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -67,12 +67,15 @@ def children(bodies: tuple[str, ...], count: int) -> Iterator[str]:
     return (child_name(body, index) for index in range(count) for body in bodies)
 
 
-def ended(loop: Step, state: StepState, steps: Mapping[str, StepState]) -> LoopResult:
-    """The result of a loop whose children have all ended or will never start."""
+def ended(loop: Step, state: StepState, steps: Mapping[str, StepState], handled: Callable[[str], bool]) -> LoopResult:
+    """The result of a loop whose children have all ended or will never start.
+
+    `handled` says of a child that failed or was stopped whether a sibling took care of that.
+    """
     count = len(state.items or ())
     bodies = tuple(step.name for step in loop.body)
     found = {name: steps[name] for name in children(bodies, count)}
-    status, reason = _status(state, found)
+    status, reason = _status(state, found, handled)
     selector: dict[str, Any] = {}
     if status == SUCCEEDED and loop.arguments.get("Selector"):
         try:
@@ -111,13 +114,14 @@ def _output(steps: Mapping[str, StepState], child: str, path: Path) -> Any:
     return property_at(state.properties, path)
 
 
-def _status(state: StepState, found: Mapping[str, StepState]) -> tuple[str, str | None]:
-    failed = [name for name, child in found.items() if child.status == FAILED]
+def _status(state: StepState, found: Mapping[str, StepState], handled: Callable[[str], bool]) -> tuple[str, str | None]:
+    broken = [name for name, child in found.items() if child.status in (FAILED, STOPPED) and not handled(name)]
+    failed = [name for name in broken if found[name].status == FAILED]
     if failed:
         more = ", …" if len(failed) > 5 else ""
         return FAILED, f"{len(failed)} of {len(found)} steps failed: {', '.join(failed[:5])}{more}"
     cut_short = state.status == STOPPING and any(child.status == NOT_TAKEN for child in found.values())
-    if cut_short or any(child.status == STOPPED for child in found.values()):
+    if cut_short or broken:
         return STOPPED, None
     return SUCCEEDED, None
 

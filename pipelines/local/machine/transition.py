@@ -140,7 +140,7 @@ def _retry_due(draft: Draft) -> bool:
     due = draft.in_order(name for name, until in waits if until is not None and until <= draft.at)
     for name in due:
         start_again(draft, name)
-    return bool(due)
+    return bool(due) or draft.may_start()
 
 
 def _step(draft: Draft, event: StepEvent) -> bool:

@@ -104,6 +104,14 @@ def test_in_a_loop_only_children_that_had_not_succeeded_run_again() -> None:
     assert second.succeed("After").state.status == "Succeeded"
 
 
+def test_in_a_loop_a_handler_that_failed_runs_again() -> None:
+    body = [step("Body"), step("Clean", on("Body", "Failed"))]
+    execution = running(loop("Loop", items=["a"], body=body)).fail("Body-0").fail("Clean-0")
+    second = again(execution)
+    assert second.launched == ["Clean-0"]
+    assert second.succeed("Clean-0").state.status == "CompletedWithFailures"
+
+
 def test_a_loop_whose_failure_was_handled_stays_as_it_is() -> None:
     rescue = step("Rescue", on("Loop", "Failed"))
     execution = running(loop("Loop", items=["a", "b"], body=[step("Body")], most=1), rescue)

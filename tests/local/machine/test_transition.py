@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from pipelines.definition import parse
 from pipelines.errors import DefinitionError, UsageError
-from pipelines.local.machine import Launch, StepStarted, StepSucceeded, StopStep, advance, build_flow
+from pipelines.local.machine import Launch, StepStarted, StepSucceeded, StopStep, TimeReached, advance, build_flow
 from tests.local.machine.simulation import Simulation, at, condition, flow_of, get, on, step
 
 
@@ -50,6 +51,14 @@ def test_no_more_than_the_limit_run_and_ready_steps_start_in_document_order() ->
     assert not execution.state.steps["B"].listed
     assert execution.succeed("C").launched == ["B"]
     assert execution.fail("B").launched == []
+
+
+def test_a_higher_limit_starts_more_when_time_goes_on() -> None:
+    execution = running(step("A"), step("B"), step("C"), limit=1)
+    execution.flow = replace(execution.flow, limit=2)
+    assert execution.send(TimeReached).launched == ["B"]
+    before = execution.state
+    assert execution.send(TimeReached).state is before
 
 
 def test_a_condition_takes_one_branch_and_never_the_other() -> None:
