@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pipelines.schedule.cron import Cron, parse_cron
 from pipelines.schedule.error import ScheduleError
-from pipelines.schedule.expression import At, Expression, Rate, parse, parse_at, parse_rate
+from pipelines.schedule.expression import At, Expression, Rate, local_time, parse, parse_at, parse_rate
 from pipelines.schedule.record import Schedule, aws_name, aws_prefix, next_starts, read_time, write_time
 from pipelines.schedule.times import ALWAYS, Span, instant, next_times, time_zone, times, window
 
@@ -24,6 +24,7 @@ __all__ = [
     "aws_name",
     "aws_prefix",
     "instant",
+    "local_time",
     "next_starts",
     "next_times",
     "parse",

@@ -12,9 +12,9 @@ from pipelines.spec.meaning import check_meaning
 from pipelines.spec.model import Pipeline
 from pipelines.spec.reader import read_as
 from pipelines.spec.source import Source, read_source
-from pipelines.spec.target import LOCAL, Target, target
+from pipelines.spec.target import LOCAL, Notification, Target, neutral_target, target
 
-__all__ = ["LOCAL", "Pipeline", "Source", "Spec", "Target", "load"]
+__all__ = ["LOCAL", "Notification", "Pipeline", "Source", "Spec", "Target", "load"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,10 @@ class Spec:
     def target(self, environment: str = LOCAL) -> Target:
         """The environment of that name, with nothing left open."""
         return target(self.pipeline, self.source, environment)
+
+    def neutral_target(self) -> Target:
+        """No environment: what is compiled for it depends on the spec and its files alone."""
+        return neutral_target(self.pipeline)
 
 
 def load(file: Path) -> Spec:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pipelines.spec.conditions import Condition
 from pipelines.spec.expressions import Template
-from pipelines.spec.model import Between, Duration
+from pipelines.spec.limits import Between, Duration
 
 _WORDS = {
     str: "text",

@@ -34,6 +34,7 @@ from pipelines.spec.model import (
     Step,
     Training,
 )
+from pipelines.spec.operations import check_operations
 from pipelines.spec.parameters import check_parameters
 from pipelines.spec.source import Problems, Source, ValuePath
 
@@ -45,6 +46,7 @@ def check_meaning(pipeline: Pipeline, source: Source) -> None:
     """Raises `SpecError` with every mistake of meaning, in the order of the file."""
     problems = Problems(source)
     check_parameters(pipeline, problems)
+    check_operations(pipeline, problems)
     checker = _Checker(pipeline, problems)
     checker.shared()
     for name, step in pipeline.steps.items():

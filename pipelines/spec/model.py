@@ -1,71 +1,37 @@
-"""The types of pipeline.yaml. The reader (`reader.py`), the JSON Schema (`schema.py`) and the reference page
-(`reference.py`) follow them.
+"""The types of pipeline.yaml; those of an environment are in `environment.py`. The reader (`reader.py`), the JSON
+Schema (`schema.py`) and the reference page (`reference.py`) follow them.
 
 A field's key in the file is its name here (less a trailing underscore, where Python has the word for itself); what
-stands beside a type in `Annotated` is its documentation and its limits. Limits are AWS's own (CONTRACT.md section 2).
+stands beside a type in `Annotated` is its documentation and its limits (`limits.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pipelines.spec.conditions import Condition
+from pipelines.spec.environment import Environment
 from pipelines.spec.expressions import Template, parse_template
-
-
-@dataclass(frozen=True)
-class Doc:
-    """What a field means, for the reference and for editors."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """The whole text must match; `what` says it in words."""
-
-    regex: str
-    what: str
-
-
-@dataclass(frozen=True)
-class Between:
-    """Numbers, seconds of times, and lengths of texts, lists and mappings: both ends included."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Duration:
-    """A time such as `90s`, `30m`, `1h`, `30d`; in the file a number and one of s, m, h, d."""
-
-    PATTERN: ClassVar[str] = r"([1-9][0-9]{0,8})([smhd])"
-
-    seconds: int
-    text: str
-
-
-Scalar = Template | bool | int | float
-NAME = Pattern(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,81}", "letters, digits and single hyphens, at most 82")
-STEP_NAME = Pattern(r"[A-Za-z0-9_-]{1,64}", "letters, digits, - and _, at most 64")
-KEY_NAME = Pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", "letters, digits, ., - and _, at most 64")
-PARAMETER_NAME = Pattern(r"[A-Za-z0-9_-]{1,64}", "letters, digits, - and _, at most 64")
-INSTANCE_TYPE = Pattern(r"ml\.[a-z0-9-]+\.[a-z0-9]+", "an instance type such as ml.m5.xlarge, or a reference")
-S3_URI = Pattern(r"s3://[^/]+(/.*)?", "an S3 URI, s3://bucket/key, or a reference")
-SOURCE = Pattern(
-    r"s3://[^/]+(/.*)?|\.\.?/.*", "s3://bucket/key, ./path for a local file or folder, or ${{ a reference }}"
+from pipelines.spec.limits import (
+    CONTAINER_PATH,
+    IMAGE_URI,
+    INSTANCE_TYPE,
+    KEY_NAME,
+    NAME,
+    NOT_EMPTY,
+    PARAMETER_NAME,
+    S3_URI,
+    SOURCE,
+    STEP_NAME,
+    VARIABLE_NAME,
+    Between,
+    Doc,
+    Pattern,
 )
-IMAGE_URI = Pattern(r"[^\s]+", "an image's URI, or { build: FOLDER, repository: NAME }")
-NOT_EMPTY = Pattern(r"[^\s](.*[^\s])?", "a text without blanks around it")
-CONTAINER_PATH = Pattern(r"/.+", "an absolute path in the container")
-_SEGMENTS = r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*(/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)*"
-TAG_KEY = Pattern(r"(?!aws:)[^$<>{}]{1,128}", "at most 128 characters, not beginning with aws:")
-KEY_PREFIX = Pattern(_SEGMENTS, "a key prefix: words joined by /, with no / at either end")
-OBJECT_KEY = Pattern(_SEGMENTS + "/?", "a key, or a key prefix that ends in /")
-VARIABLE_NAME = Pattern(r"[a-zA-Z_][a-zA-Z0-9_]{0,255}", "letters, digits and _, not beginning with a digit")
+from pipelines.spec.limits import Duration as Duration  # these two with the types of steps, for those who build them
+from pipelines.spec.limits import Scalar as Scalar
 
 
 @dataclass(frozen=True)
@@ -291,47 +257,12 @@ class Defaults:
 
 
 @dataclass(frozen=True)
-class Environment:
-    """Where a pipeline is deployed. `local`, the local SageMaker, needs no entry of its own."""
-
-    account: Annotated[str | None, Pattern(r"[0-9]{12}", "twelve digits, in quotes"), Doc("The AWS account.")] = None
-    region: Annotated[
-        str | None, Pattern(r"[a-z]{2}(-[a-z]+)+-[0-9]", "a region such as eu-central-1"), Doc("The AWS region.")
-    ] = None
-    role: Annotated[
-        str | None,
-        Pattern(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/.+", "a role's whole ARN"),
-        Doc("The role of the pipeline and its jobs."),
-    ] = None
-    bucket: Annotated[
-        str | None,
-        Pattern(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "a bucket's name, without s3://"),
-        Doc("The bucket of assets and outputs."),
-    ] = None
-    prefix: Annotated[
-        str | None,
-        KEY_PREFIX,
-        Doc("Below it lie assets and outputs; the pipeline's name if left out."),
-    ] = None
-    tags: Annotated[
-        Mapping[Annotated[str, TAG_KEY], Annotated[str, Between(0, 256)]], Between(0, 50), Doc("Tags of the pipeline.")
-    ] = field(default_factory=dict)
-    parameters: Annotated[Mapping[str, Scalar], Doc("Defaults of parameters in this environment.")] = field(
-        default_factory=dict
-    )
-    data: Annotated[
-        Mapping[Annotated[str, OBJECT_KEY], str],
-        Doc("Objects that deploy puts into the bucket when they differ: key or prefix: local file or folder."),
-    ] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Pipeline:
     """The whole of a pipeline.yaml."""
 
     name: Annotated[str, NAME, Doc("The pipeline's name in SageMaker.")]
     steps: Annotated[Mapping[Annotated[str, STEP_NAME], Step], Between(1, 2000), Doc("The steps, in any order.")]
-    description: Annotated[str, Between(0, 3072), Doc("Shown in the console.")] = ""
+    description: Annotated[str, Between(0, 3000), Doc("Shown in the console.")] = ""
     image: Annotated[Image | None, IMAGE_URI, Doc("The image of every step that names none.")] = None
     parameters: Annotated[Mapping[Annotated[str, PARAMETER_NAME], Parameter], Between(0, 200), Doc("Parameters.")] = (
         field(default_factory=dict)

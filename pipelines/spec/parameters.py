@@ -29,18 +29,19 @@ def check_parameters(pipeline: Pipeline, problems: Problems) -> None:
         if declared.enum and declared.type != "String":
             problems.add((*path, "enum"), "only String parameters take an enum", "remove it, or make the type String")
         elif declared.default is not None:
-            _check_value((*path, "default"), declared, declared.default, problems)
+            check_value((*path, "default"), declared, declared.default, problems)
     for environment_name, environment in pipeline.environments.items():
         for name, value in environment.parameters.items():
             path = ("environments", environment_name, "parameters", name)
             if name in pipeline.parameters:
-                _check_value(path, pipeline.parameters[name], value, problems)
+                check_value(path, pipeline.parameters[name], value, problems)
             else:
                 fix = suggestion(name, pipeline.parameters, otherwise="declare it under `parameters:`")
                 problems.add(path, f"there is no parameter {name!r}", fix, key=True)
 
 
-def _check_value(path: ValuePath, declared: Parameter, value: Any, problems: Problems) -> None:
+def check_value(path: ValuePath, declared: Parameter, value: Any, problems: Problems) -> None:
+    """Note why a value of a spec, which may refer to the environment, does not fit a parameter."""
     if any(not isinstance(reference, EnvironmentValue) for _, reference in references(value)):
         problems.add(path, "a parameter's value can refer to env only", "use ${{ env.… }}, or write the value itself")
         return

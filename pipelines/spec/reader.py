@@ -16,7 +16,7 @@ from pipelines.nearest import suggestion
 from pipelines.spec.conditions import Condition, parse_condition
 from pipelines.spec.expressions import ExpressionError, Template, parse_template
 from pipelines.spec.kinds import accepts, describe, found, is_record, keys, options, range_words, unwrap
-from pipelines.spec.model import Between, Duration, Pattern
+from pipelines.spec.limits import Between, Duration, Pattern
 from pipelines.spec.source import Problems, Source, ValuePath
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -14,7 +14,8 @@ from pipelines.spec import expressions
 from pipelines.spec.conditions import Condition
 from pipelines.spec.expressions import ENVIRONMENT_VALUES, EXECUTION_VARIABLES, Template
 from pipelines.spec.kinds import is_record, keys, options, range_words, unwrap
-from pipelines.spec.model import BUILT_IN, Between, Doc, Duration, JobDefaults, Pattern, Pipeline
+from pipelines.spec.limits import Between, Doc, Duration, Pattern
+from pipelines.spec.model import BUILT_IN, JobDefaults, Pipeline
 from pipelines.spec.schema import plain_default
 
 FILE = Path(__file__).parents[2] / "docs" / "reference" / "pipeline-yaml.md"

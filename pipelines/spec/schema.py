@@ -15,7 +15,8 @@ from typing import Any, Literal, get_args, get_origin
 from pipelines.spec.conditions import Condition
 from pipelines.spec.expressions import TEMPLATE_PATTERN, Template
 from pipelines.spec.kinds import is_record, keys, options, unwrap
-from pipelines.spec.model import KINDS, Between, Doc, Duration, Pattern, Pipeline, Step
+from pipelines.spec.limits import Between, Doc, Duration, Pattern
+from pipelines.spec.model import KINDS, Pipeline, Step
 
 FILE = Path(__file__).with_name("pipeline.schema.json")
 _HAS_REFERENCE = r"\$\{\{"

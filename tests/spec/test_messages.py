@@ -73,8 +73,13 @@ LONG = [
     ),
     ("name: p\nnote: a\x07b\n", ("2:8", "the character U+0007 is not allowed in YAML", "remove it")),
     (
-        f"name: p\ndescription: {'x' * 3073}\n{STEPS}",
-        ("2:14", "a text of 3073 characters is out of range", "use 0 to 3,072 characters"),
+        f"name: p\ndescription: {'x' * 3001}\n{STEPS}",
+        ("2:14", "a text of 3001 characters is out of range", "use 0 to 3,000 characters"),
+    ),
+    (
+        "name: p\nparameters: {P: {type: String, default: a}}\nsteps: {A: {fail: x}}\n"
+        f"environments: {{dev: {{schedules: {{s: {{rate: 1 day, parameters: {{P: {'x' * 1025}}}}}}}}}}}\n",
+        ("4:67", "1025 characters; a start takes 1024", "put the value into a file, and give the file's URI"),
     ),
     (
         JOB % f"arguments: [{'x' * 257}]",
@@ -93,7 +98,7 @@ def test_message_of_texts_too_long_or_strange_for_the_table(text, problem, probl
 
 
 def test_longest_texts_allowed_are_allowed(problems_of):
-    assert problems_of(f"name: p\ndescription: {'x' * 3072}\n{STEPS}") == []
+    assert problems_of(f"name: p\ndescription: {'x' * 3000}\n{STEPS}") == []
     assert problems_of(JOB % f"arguments: [{'x' * 256}]") == []
 
 
