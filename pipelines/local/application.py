@@ -1,26 +1,29 @@
 """The local SageMaker as one WSGI application: S3, SageMaker's pipelines and jobs, their logs, and moto for the rest.
 
 Only programs on this machine may speak to it: a request whose Host is another name (DNS rebinding), or that a page in a
-browser sends (Origin), is refused.
+browser sends (Origin, Sec-Fetch-Site), is refused.
 """
 
 from __future__ import annotations
 
 import io
-import json
+import logging
+import os
 import re
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from pipelines.local.api.executions import ExecutionApi
 from pipelines.local.api.jobs import JobApi
 from pipelines.local.api.logs import LogApi
 from pipelines.local.api.pipelines import PipelineApi
-from pipelines.local.api.protocol import MAX_BODY, ApiError, Json, JsonApi
+from pipelines.local.api.protocol import ApiError, Json, JsonApi, read_body, read_request, respond
+from pipelines.local.api.tags import TagApi
 from pipelines.local.database import Database
 from pipelines.local.engine import Engine
+from pipelines.local.execution import RegistryError, Services
 from pipelines.local.home import Home
 from pipelines.local.jobs.job import Host
 from pipelines.local.jobs.service import KINDS, Jobs
@@ -32,50 +35,68 @@ from pipelines.local.wsgi import Environ, StartResponse, WsgiApplication
 
 ACCOUNT = "123456789012"
 HEALTH = "/_local/health"
+WORKERS = 64  # jobs at once
+READERS = 4
 _HOST = re.compile(r"(?:[a-z0-9.-]+\.)?(?:127\.0\.0\.1|localhost)(?::[0-9]+)?|\[::1\](?::[0-9]+)?")
+_OWN_PAGES = ("", "none", "same-origin")  # Sec-Fetch-Site: no browser, its address bar, our own answer
+# moto would call these done without having run anything.
+_PRETENDED = re.compile(r"(?:Create|Start|Send|Retry|Update|Delete|Stop)\w*(?:Job|Pipeline\w*)")
+_log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
 class LocalSageMaker:
-    """The parts that live as long as the server does."""
+    """The parts that live as long as the server does. Raises `LocalError` when the state cannot be read or written."""
 
-    database: Database
-    engine: Engine
-    application: WsgiApplication
+    def __init__(self, home: Home, region: str, now: Callable[[], datetime], report: Callable[[str], None]) -> None:
+        home.create()
+        self._database = Database(home.database)
+        try:
+            self._assemble(home, region, now, report)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _assemble(self, home: Home, region: str, now: Callable[[], datetime], report: Callable[[str], None]) -> None:
+        database, store = self._database, ObjectStore(home.objects)
+        store.clear_staging()
+        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="job")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="document")
+        host = Host(home, store, ProcessRunner(home.environments, report), region, ACCOUNT, now)
+        self._jobs = Jobs(host, database)
+        moto = Moto(database, region)
+        services = Services(database, store, self._jobs, ModelRegistry(moto), now, self._workers, self._readers)
+        self._engine = Engine(services)
+        self._jobs.recover()
+        self._engine.recover()
+        pipelines = PipelineApi(database, store, self._engine, region, ACCOUNT, now)
+        other = _through(moto)
+        operations = pipelines.operations() | ExecutionApi(pipelines, self._engine).operations()
+        operations |= TagApi(database, other).operations()
+        for kind in KINDS:
+            operations |= JobApi(kind, self._jobs, database, self._workers).operations()
+        sagemaker, logs = JsonApi("sagemaker", operations, other), LogApi(home.logs)
+        self.application = _guarded(_router(s3_application(store), sagemaker, logs, moto, home))
+
+    @property
+    def busy(self) -> bool:
+        """Whether an execution or a job runs."""
+        return self._engine.busy or self._jobs.busy
+
+    def stop(self) -> None:
+        """Stop all that runs and wait for it to end. What asks meanwhile is still answered."""
+        self._engine.close()
+        self._jobs.stop_all()
+        self._workers.shutdown()
+        self._readers.shutdown()
 
     def close(self) -> None:
-        """Stop what runs, wait for it to end, and close the state."""
-        self.engine.close()
-        self.database.close()
-
-
-def build(home: Home, region: str, now: Callable[[], datetime], report: Callable[[str], None]) -> LocalSageMaker:
-    """The local SageMaker of a project. Raises `LocalError` when its state cannot be read or written."""
-    home.create()
-    database = Database(home.database)
-    store = ObjectStore(home.objects)
-    store.clear_staging()
-
-    def record(kind: str, name: str, body: Json) -> None:
-        database.put(kind, name.lower(), body, created=float(body["CreationTime"]))
-
-    runner = ProcessRunner(home.environments, report)
-    jobs = Jobs(Host(home, store, runner, region, ACCOUNT, now, record), database)
-    moto = Moto(database, region)
-    engine = Engine(database, store, jobs, Registry(moto), now)
-    jobs.recover()
-    engine.recover()
-    pipelines = PipelineApi(database, store, engine, region, ACCOUNT, now)
-    operations = pipelines.operations() | ExecutionApi(pipelines, engine).operations()
-    for kind in KINDS:
-        operations |= JobApi(jobs, kind).operations()
-    sagemaker = JsonApi("sagemaker", operations, _through(moto))
-    logs = LogApi(jobs, home.logs)
-    return LocalSageMaker(database, engine, _guarded(_router(s3_application(store), sagemaker, logs, moto, home)))
+        """`stop`, and close the state."""
+        self.stop()
+        self._database.close()
 
 
 @dataclass(frozen=True)
-class Registry:
+class ModelRegistry:
     """RegisterModel steps → model packages in moto's registry."""
 
     moto: Moto
@@ -86,21 +107,35 @@ class Registry:
 
     def __call__(self, request: Json) -> Json:
         """Register a model package, with its group if that is not there; gives its Describe response."""
-        group = request.get("ModelPackageGroupName")
-        if group:
-            name = group.rpartition("/")[2]
-            groups = self.moto.sagemaker("ListModelPackageGroups", {"NameContains": name, "MaxResults": 100})
-            if name not in {item["ModelPackageGroupName"] for item in groups["ModelPackageGroupSummaryList"]}:
-                self.moto.sagemaker("CreateModelPackageGroup", {"ModelPackageGroupName": name})
-        arn = self.moto.sagemaker("CreateModelPackage", request)["ModelPackageArn"]
-        return self.moto.sagemaker("DescribeModelPackage", {"ModelPackageName": arn})
+        try:
+            group = request.get("ModelPackageGroupName")
+            if group:
+                self._ensure_group(group.rpartition("/")[2])
+            arn = self.moto.sagemaker("CreateModelPackage", request)["ModelPackageArn"]
+            return self.moto.sagemaker("DescribeModelPackage", {"ModelPackageName": arn})
+        except MotoError as error:
+            raise RegistryError(str(error)) from error
+
+    def _ensure_group(self, name: str) -> None:
+        if self._has_group(name):
+            return
+        try:
+            self.moto.sagemaker("CreateModelPackageGroup", {"ModelPackageGroupName": name})
+        except MotoError:
+            if not self._has_group(name):  # another step was faster
+                raise
+
+    def _has_group(self, name: str) -> bool:
+        request = {"NameContains": name, "MaxResults": 100}
+        groups = self.moto.sagemaker("ListModelPackageGroups", request)["ModelPackageGroupSummaryList"]
+        return name in {item["ModelPackageGroupName"] for item in groups}
 
 
 def _through(moto: Moto) -> Callable[[str, Json], Json]:
     """SageMaker operations that are not ours."""
 
     def call(operation: str, request: Json) -> Json:
-        if "Pipeline" in operation:
+        if _PRETENDED.fullmatch(operation):
             raise ApiError("UnknownOperationException", f"not executed locally: {operation}")
         try:
             return moto.sagemaker(operation, request)
@@ -114,45 +149,51 @@ def _router(s3: WsgiApplication, sagemaker: JsonApi, logs: LogApi, moto: Moto, h
     log_api = JsonApi("logs", logs.operations(), _through(moto))
 
     def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        target = str(environ.get("HTTP_X_AMZ_TARGET", ""))
-        if environ["PATH_INFO"] == HEALTH:
-            return _json(start_response, 200, {"home": str(home.root.resolve())})
+        target, path = str(environ.get("HTTP_X_AMZ_TARGET", "")), str(environ["PATH_INFO"])
+        if path == HEALTH:
+            return respond(start_response, 200, {"home": str(home.root.resolve()), "pid": os.getpid()})
         if target.startswith("SageMaker."):
             return sagemaker(environ, start_response)
         if target.startswith("Logs_20140328.") and logs.owns(_peek(environ)):
             return log_api(environ, start_response)
         if is_s3_request(environ):
             return s3(environ, start_response)
-        if environ["PATH_INFO"].startswith("/moto-api"):
-            return _json(start_response, 404, {"__type": "NotFound", "message": "not part of the local SageMaker"})
+        if path.lstrip("/").startswith("moto-api"):
+            raise ApiError("NotFound", "not part of the local SageMaker", 404)
         return moto(environ, start_response)
 
     return application
 
 
 def _guarded(application: WsgiApplication) -> WsgiApplication:
+    """Refuse what a browser's page may have sent; answer whatever goes wrong in JSON."""
+
     def guard(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if not _HOST.fullmatch(str(environ.get("HTTP_HOST", "")).lower()) or "HTTP_ORIGIN" in environ:
-            message = "the local SageMaker answers programs on this machine only: use http://127.0.0.1:PORT"
-            return _json(start_response, 403, {"__type": "AccessDeniedException", "message": message})
-        return application(environ, start_response)
+        try:
+            _refuse_pages(environ)
+            return application(environ, start_response)
+        except ApiError as error:
+            return respond(start_response, error.status, {"__type": error.code, "message": error.message})
+        except Exception as error:  # noqa: BLE001 -- our bug: logged with its traceback, and told; clients would retry a 500
+            _log.exception("%s %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
+            message = f"{type(error).__name__}: {error}"
+            return respond(start_response, 400, {"__type": "InternalFailure", "message": message})
 
     return guard
 
 
+def _refuse_pages(environ: Environ) -> None:
+    host, site = str(environ.get("HTTP_HOST", "")).lower(), environ.get("HTTP_SEC_FETCH_SITE", "")
+    if not _HOST.fullmatch(host) or "HTTP_ORIGIN" in environ or site not in _OWN_PAGES:
+        message = "the local SageMaker answers programs on this machine only: use http://127.0.0.1:PORT"
+        raise ApiError("AccessDeniedException", message, 403)
+
+
 def _peek(environ: Environ) -> Json:
-    """A small request's JSON body; the body can be read again."""
-    body = environ["wsgi.input"].read(min(int(environ.get("CONTENT_LENGTH") or 0), MAX_BODY))
+    """A request's JSON; its body can be read again. Raises `ApiError`."""
+    body = read_body(environ)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
+    request = read_request({**environ, "wsgi.input": io.BytesIO(body)})
     environ["wsgi.input"] = io.BytesIO(body)
-    try:
-        request = json.loads(body)
-    except ValueError:
-        return {}
-    return request if isinstance(request, dict) else {}
-
-
-def _json(start_response: StartResponse, status: int, answer: dict[str, Any]) -> Iterable[bytes]:
-    body = json.dumps(answer).encode()
-    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-    start_response(f"{status} {'OK' if status == 200 else 'Refused'}", headers)
-    return [body]
+    return request

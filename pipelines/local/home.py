@@ -4,18 +4,21 @@
   compiled/           definitions, by the hash of what went in
   local/
     s3/BUCKET/KEY     objects, as plain files
-    logs/JOB/HOST     what a job's program printed
-    jobs/JOB/         the job's /opt/ml while it runs
-    images/           build contexts that were deployed, by repository and tag
+    logs/KIND/JOB/HOST  what a job's program printed; KIND is Processing or Training
+    jobs/KIND/JOB/    the job's /opt/ml while it runs
+    images/REPOSITORY:TAG/  build contexts that were deployed
     environments/     Python environments of images, by the hash of their requirements
     state.sqlite3     pipelines, executions, jobs
-    server.json       where the server listens; server.log, what it said; server.lock, held while it runs
+    server.json       where the server listens; server.log, what it said
+    server.lock       held by the server while it runs; start.lock, by whoever starts one
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from pipelines.errors import LocalError
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,22 @@ class Home:
     def server_lock(self) -> Path:
         return self.local / "server.lock"
 
+    @property
+    def start_lock(self) -> Path:
+        return self.local / "start.lock"
+
     def create(self) -> None:
-        """Make the folder; it ignores itself in git, as its content is derived or local."""
-        self.local.mkdir(parents=True, exist_ok=True)
-        ignore = self.root / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+        """Make the folder; it ignores itself in git, as its content is derived or local. Raises `LocalError`."""
+        try:
+            self.local.mkdir(parents=True, exist_ok=True)
+            ignore = self.root / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="utf-8")
+        except OSError as error:
+            raise self.refusal(error) from error
+
+    def refusal(self, error: OSError) -> LocalError:
+        """What the file system said of this folder, with the mend."""
+        what = f"the folder of the local SageMaker cannot be written: {error.strerror or error}"
+        fix = f"let your user write to {self.root.parent}, and free space on its disk if there is none"
+        return LocalError(what, where=str(self.root), fix=fix)

@@ -21,36 +21,46 @@ from pipelines.local.runner.image import Image, read_image
 
 
 def _folder(images: Path, uri: str) -> Path:
-    """Where an image's context lies: by repository and tag, whatever the registry."""
+    """Where an image's context lies: by repository and tag, whatever the registry. One folder never holds another."""
     _, _, name = uri.partition("/")
     repository, _, tag = (name or uri).partition(":")
-    parts = [part for part in (*repository.split("/"), tag or "latest") if part]
-    if any(part in (".", "..") for part in parts):
+    parts = f"{repository}:{tag or 'latest'}".split("/")
+    if any(part in ("", ".", "..") for part in parts):
         raise LocalError(f"{uri!r} is not an image's URI", fix="write REGISTRY/REPOSITORY:TAG")
     return images.joinpath(*parts)
 
 
 def push(images: Path, uri: str, context: Context) -> bool:
-    """Keep a copy of a build context under the URI; False when it is there already. A URI's content never changes."""
+    """Keep a copy of a build context under the URI; False when it is there already. A URI's content never changes.
+
+    Raises `LocalError` when it cannot be kept.
+    """
     folder = _folder(images, uri)
     if folder.is_dir():
         return False
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".push-"))
+    aside = None
     try:
-        for file in context.files:
-            target = aside / file.path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file.source, target)
-            target.chmod(file.source.stat().st_mode & 0o755)
-        aside.chmod(0o755)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".push-"))
+        _copy(context, aside)
         aside.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
+    except OSError as error:
+        if not folder.is_dir():  # else another command was faster
+            fix = "free disk space, and let your user read the build context and write to the folder"
+            raise LocalError(f"the image cannot be kept: {error}", where=str(folder), fix=fix) from error
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        if aside:
+            shutil.rmtree(aside, ignore_errors=True)
     return True
+
+
+def _copy(context: Context, folder: Path) -> None:
+    for file in context.files:
+        target = folder / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file.source, target)
+        target.chmod(file.source.stat().st_mode & 0o755)
+    folder.chmod(0o755)
 
 
 def find(images: Path, uri: str) -> Image | None:

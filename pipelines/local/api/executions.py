@@ -5,19 +5,26 @@ from __future__ import annotations
 import secrets
 import string
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from pipelines.definition import parse
+from pipelines.definition import Definition, parse
 from pipelines.definition.parameters import ParameterError, resolve_parameters
-from pipelines.errors import PipelinesError
-from pipelines.local.api.pipelines import PipelineApi, once
-from pipelines.local.api.protocol import ApiError, Json, Operation, invalid, not_found, ordered, page
-from pipelines.local.engine import Engine, StartRequest
-from pipelines.local.machine import from_json
-from pipelines.local.machine.state import StepState
+from pipelines.errors import DefinitionError
+from pipelines.local.api.pipelines import PipelineApi
+from pipelines.local.api.protocol import ApiError, Json, Operation, given, invalid, not_found, ordered, page, within
+from pipelines.local.api.tokens import answered, once
+from pipelines.local.engine import Engine
+from pipelines.local.execution import Execution, StartRequest
+from pipelines.local.machine.state import ExecutionState, StepState
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
 _NOT_EXECUTED = ("SelectiveExecutionConfig", "PipelineVersionAlias", "MlflowExperimentName")
+_DETAILS = ("PipelineExecutionDisplayName", "PipelineExecutionDescription", "PipelineParameters")
+_REASON = 1024  # characters of a step's FailureReason; AWS's model has the limits
+_EXECUTION_REASON = 1300
+
+definition_of = lru_cache(maxsize=32)(parse)
 
 
 @dataclass(frozen=True)
@@ -39,58 +46,64 @@ class ExecutionApi:
         }
 
     def start(self, request: Json) -> Json:
-        return once(self.engine.database, "StartPipelineExecution", request, self._start)
+        prepared: list[Execution] = []
 
-    def _start(self, request: Json) -> Json:
+        def act() -> Json:
+            prepared.append(self._prepare(request))
+            return {"PipelineExecutionArn": prepared[0].arn}
+
+        name = request["PipelineName"].rpartition("/")[2].lower()
+        key = f"StartPipelineExecution/{name}"
+        answer = once(self.pipelines.database, key, request, act, parent=name)
+        for execution in prepared:  # after the transaction: it must hold no lock that jobs wait for
+            self.engine.begin(execution)
+        return answer
+
+    def _prepare(self, request: Json) -> Execution:
         for name in _NOT_EXECUTED:
             if request.get(name):
                 raise invalid(f"not executed locally: {name}")
         record = self.pipelines.record(request["PipelineName"], request.get("PipelineVersionId"))
-        definition = parse(record["PipelineDefinition"])
-        overrides = {item["Name"]: item["Value"] for item in request.get("PipelineParameters") or []}
-        try:
-            values = resolve_parameters(definition, overrides)
-        except ParameterError as error:
-            raise invalid("; ".join(f"{item.what} ({item.fix})" for item in error.problems)) from error
+        definition = definition_of(record["PipelineDefinition"])
         parallelism = request.get("ParallelismConfiguration") or record.get("ParallelismConfiguration") or {}
-        details = {
-            key: request[key]
-            for key in ("PipelineExecutionDisplayName", "PipelineExecutionDescription", "PipelineParameters")
-            if request.get(key)
-        }
-        if parallelism:
-            details["ParallelismConfiguration"] = parallelism
         start = StartRequest(
             pipeline_name=record["PipelineName"],
             pipeline_arn=record["PipelineArn"],
             execution_id="".join(secrets.choice(_ID_LETTERS) for _ in range(12)),
             definition=definition,
-            parameters=values,
+            parameters=_parameters(definition, request),
             limit=parallelism.get("MaxParallelExecutionSteps"),
-            details={**details, "PipelineVersionId": record["PipelineVersionId"]},
+            details={
+                **given(request, *_DETAILS),
+                **({"ParallelismConfiguration": parallelism} if parallelism else {}),
+                "PipelineVersionId": record["PipelineVersionId"],
+            },
         )
         try:
-            return {"PipelineExecutionArn": self.engine.start(start)}
-        except PipelinesError as error:
+            return self.engine.prepare(start)
+        except DefinitionError as error:
             raise invalid(str(error)) from error
 
     def stop(self, request: Json) -> Json:
         record = self.record(request["PipelineExecutionArn"])
-        if not self.engine.stop(record["arn"]):
-            status = record["state"]["status"]
+        key = f"StopPipelineExecution/{record['arn']}"
+        # The token is asked before, and kept after: posting an event inside a transaction could wait for ever.
+        if not self.engine.stop(record["arn"]) and not answered(self.pipelines.database, key, request):
+            status = self.record(record["arn"])["state"]["status"]
             raise ApiError("ConflictException", f"Only executing executions can be stopped; this one is {status}")
-        return {"PipelineExecutionArn": record["arn"]}
+        answer = {"PipelineExecutionArn": record["arn"]}
+        return once(self.pipelines.database, key, request, lambda: answer, parent=record["pipeline_name"].lower())
 
     def describe(self, request: Json) -> Json:
         record = self.record(request["PipelineExecutionArn"])
-        definition = parse(self.engine.definition(record))
+        definition = definition_of(self.engine.definition(record))
         return {
             "PipelineArn": record["pipeline_arn"],
             "PipelineExecutionArn": record["arn"],
-            "PipelineExecutionDisplayName": f"execution-{int(record['start_time'] * 1000)}",
+            "PipelineExecutionDisplayName": _display_name(record),
             "PipelineExecutionStatus": record["state"]["status"],
             **_experiment(definition.document, record),
-            **({"FailureReason": record["state"]["failure_reason"]} if record["state"]["failure_reason"] else {}),
+            **_reason("FailureReason", record),
             "CreationTime": record["start_time"],
             "LastModifiedTime": record["last_modified"],
             **{key: value for key, value in record["details"].items() if key != "PipelineParameters"},
@@ -102,30 +115,29 @@ class ExecutionApi:
 
     def list(self, request: Json) -> Json:
         pipeline = self.pipelines.record(request["PipelineName"])
-        summaries = [
-            _summary(record)
+        found = [
+            record
             for record in self.engine.list(pipeline["PipelineName"])
-            if request.get("CreatedAfter", 0) <= record["start_time"]
-            and record["start_time"] <= request.get("CreatedBefore", record["start_time"])
+            if within(request, "Created", record["start_time"])
         ]
-        by_time = [{**summary, "CreationTime": summary["StartTime"]} for summary in summaries]
-        answer = page(ordered(by_time, request, "CreationTime"), request, "PipelineExecutionSummaries")
-        for summary in answer["PipelineExecutionSummaries"]:
-            del summary["CreationTime"]
+        keys = {"CreationTime": "start_time", "PipelineExecutionArn": "arn"}
+        answer = page(ordered(found, request, keys), request, "PipelineExecutionSummaries")
+        answer["PipelineExecutionSummaries"] = [_summary(record) for record in answer["PipelineExecutionSummaries"]]
         return answer
 
     def steps(self, request: Json) -> Json:
         if "PipelineExecutionArn" not in request:
             raise invalid("PipelineExecutionArn is required")
         record = self.record(request["PipelineExecutionArn"])
-        definition = parse(self.engine.definition(record))
-        state = from_json(record["state"])
-        order = {name: index for index, name in enumerate(state.steps)}
-        listed = [(name, step) for name, step in state.steps.items() if step.listed]
-        newest_first = request.get("SortOrder") != "Ascending"
-        listed.sort(key=lambda item: (_seconds(item[1].start) or 0.0, order[item[0]]), reverse=newest_first)
-        steps = [_step(name, step, definition.step(name).raw) for name, step in listed]
-        return page(steps, request, "PipelineExecutionSteps")
+        definition = definition_of(self.engine.definition(record))
+        listed = _by_start(self.engine.state(record))
+        if request.get("SortOrder") != "Ascending":
+            listed.reverse()
+        answer = page(listed, request, "PipelineExecutionSteps")
+        answer["PipelineExecutionSteps"] = [
+            _step(name, step, definition.step(name).raw) for name, step in answer["PipelineExecutionSteps"]
+        ]
+        return answer
 
     def parameters(self, request: Json) -> Json:
         record = self.record(request["PipelineExecutionArn"])
@@ -139,21 +151,39 @@ class ExecutionApi:
         return record
 
 
+def _parameters(definition: Definition, request: Json) -> dict[str, Any]:
+    overrides = {item["Name"]: item["Value"] for item in request.get("PipelineParameters") or []}
+    try:
+        return dict(resolve_parameters(definition, overrides))
+    except ParameterError as error:
+        raise invalid("; ".join(f"{item.what} ({item.fix})" for item in error.problems)) from error
+
+
 def _summary(record: Json) -> Json:
-    summary = {
+    return {
         "PipelineExecutionArn": record["arn"],
         "StartTime": record["start_time"],
         "PipelineExecutionStatus": record["state"]["status"],
-        "PipelineExecutionDisplayName": record["details"].get(
-            "PipelineExecutionDisplayName", f"execution-{int(record['start_time'] * 1000)}"
-        ),
+        "PipelineExecutionDisplayName": _display_name(record),
+        **given(record["details"], "PipelineExecutionDisplayName", "PipelineExecutionDescription"),
+        **_reason("PipelineExecutionFailureReason", record),
     }
-    for source, name in ((record["details"].get("PipelineExecutionDescription"), "PipelineExecutionDescription"),):
-        if source:
-            summary[name] = source
-    if record["state"]["failure_reason"]:
-        summary["PipelineExecutionFailureReason"] = record["state"]["failure_reason"]
-    return summary
+
+
+def _display_name(record: Json) -> str:
+    """The name of an execution that was given none."""
+    return f"execution-{int(record['start_time'] * 1000)}"
+
+
+def _reason(name: str, record: Json) -> Json:
+    reason = record["state"]["failure_reason"]
+    return {name: reason[:_EXECUTION_REASON]} if reason else {}
+
+
+def _by_start(state: ExecutionState) -> list[tuple[str, StepState]]:
+    """The steps that the service lists, in the order in which they began."""
+    listed = [(name, step) for name, step in state.steps.items() if step.listed]
+    return sorted(listed, key=lambda item: item[1].start.timestamp() if item[1].start else 0.0)
 
 
 def _step(name: str, step: StepState, raw: Json) -> Json:
@@ -165,10 +195,18 @@ def _step(name: str, step: StepState, raw: Json) -> Json:
         "EndTime": _seconds(step.end),
         "StepStatus": step.status,
         "AttemptCount": step.attempt,
-        "FailureReason": (step.failure_reason or "")[:1024] or None,
+        "FailureReason": (step.failure_reason or "")[:_REASON] or None,
         "Metadata": dict(step.metadata) or None,
+        "CacheHitResult": step.cache_hit and {"SourcePipelineExecutionArn": step.cache_hit},
+        "SelectiveExecutionResult": step.selective_source and {"SourcePipelineExecutionArn": step.selective_source},
+        "IterationContext": _iteration(step),
     }
     return {key: value for key, value in answer.items() if value is not None}
+
+
+def _iteration(step: StepState) -> Json | None:
+    found = step.iteration
+    return {"ParentStepName": found.parent, "Index": found.index, "Item": found.text} if found else None
 
 
 def _experiment(document: Json, record: Json) -> Json:

@@ -1,26 +1,32 @@
-"""Create, describe, stop and list Processing and Training jobs (CONTRACT.md section 4)."""
+"""Create, describe, stop, list and delete Processing and Training jobs (CONTRACT.md section 4)."""
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from pipelines.local.api.protocol import ApiError, Json, Operation, not_found, ordered, page
-from pipelines.local.jobs.service import KINDS, JobExistsError, Jobs
+from pipelines.local.api.protocol import ApiError, Json, Operation, given, invalid, not_found, ordered, page, within
+from pipelines.local.api.tags import tag
+from pipelines.local.database import Database
+from pipelines.local.jobs.job import ENDED, IN_PROGRESS
+from pipelines.local.jobs.service import KINDS, JobExistsError, JobRefusedError, Jobs
 
 
 @dataclass(frozen=True)
 class JobApi:
     """Operations on the jobs of one kind: "Processing" or "Training"."""
 
-    jobs: Jobs
     kind: str
+    jobs: Jobs
+    database: Database
+    workers: Executor
 
     def operations(self) -> dict[str, Operation]:
         return {
             f"Create{self.kind}Job": self.create,
             f"Describe{self.kind}Job": self.describe,
             f"Stop{self.kind}Job": self.stop,
+            f"Delete{self.kind}Job": self.delete,
             f"List{self.kind}Jobs": self.list,
         }
 
@@ -32,35 +38,58 @@ class JobApi:
             raise ApiError(
                 "ResourceInUse", f"Job name must be unique within an AWS account and region: {error}"
             ) from error
-        # Its own thread: a job's processes end with the thread that began them.
-        threading.Thread(target=self.jobs.run, args=(job,), daemon=True).start()
+        except JobRefusedError as error:
+            raise invalid(str(error)) from error
+        tag(self.database, job.arn, request)
+        self.workers.submit(self.jobs.run, job)
         return {f"{self.kind}JobArn": job.arn}
 
     def describe(self, request: Json) -> Json:
-        return self._record(request[self._name])
+        return self._record(request)
 
     def stop(self, request: Json) -> Json:
-        self._record(request[self._name])
-        self.jobs.stop(request[self._name])
+        status = self._status(self._record(request))
+        if status in ENDED:
+            raise invalid(
+                f"The request was rejected because the {self.kind.lower()} job is in status {status}. Only a job in "
+                f"status {IN_PROGRESS} can be stopped"
+            )
+        self.jobs.stop(self.kind, request[self._name])
+        return {}
+
+    def delete(self, request: Json) -> Json:
+        if self._status(self._record(request)) not in ENDED:
+            raise ApiError("ResourceInUse", f"The {self.kind.lower()} job {request[self._name]} runs; stop it first")
+        self.jobs.delete(self.kind, request[self._name])
         return {}
 
     def list(self, request: Json) -> Json:
-        prefix = self.kind
-        names = [f"{prefix}{name}" for name in ("JobName", "JobArn", "JobStatus", "EndTime")]
-        wanted = (*names, "CreationTime", "LastModifiedTime", "FailureReason", "ExitMessage")
-        summaries = [
-            {key: record[key] for key in wanted if key in record}
-            for record in self.jobs.list(self.kind)
-            if request.get("NameContains", "") in record[self._name]
-            and request.get("StatusEquals", record[f"{prefix}JobStatus"]) == record[f"{prefix}JobStatus"]
-        ]
-        return page(ordered(summaries, request, "CreationTime"), request, f"{prefix}JobSummaries")
+        found = [record for record in self.jobs.list(self.kind) if self._wanted(record, request)]
+        keys = {"CreationTime": "CreationTime", "Name": self._name, "Status": f"{self.kind}JobStatus"}
+        answer = page(ordered(found, request, keys), request, f"{self.kind}JobSummaries")
+        names = (f"{self.kind}{name}" for name in ("JobName", "JobArn", "JobStatus", "EndTime"))
+        # Training's summaries know no reason and no message, but clients leave out what their model does not have.
+        members = (*names, "CreationTime", "LastModifiedTime", "FailureReason", "ExitMessage")
+        key = f"{self.kind}JobSummaries"
+        answer[key] = [given(record, *members) for record in answer[key]]
+        return answer
 
-    def _record(self, name: str) -> Json:
-        record = self.jobs.describe(self.kind, name)
+    def _wanted(self, record: Json, request: Json) -> bool:
+        return (
+            request.get("NameContains", "") in record[self._name]
+            and request.get("StatusEquals") in (None, self._status(record))
+            and within(request, "CreationTime", record["CreationTime"])
+            and within(request, "LastModifiedTime", record["LastModifiedTime"])
+        )
+
+    def _record(self, request: Json) -> Json:
+        record = self.jobs.describe(self.kind, request[self._name])
         if record is None:
-            raise not_found(f"Requested resource not found: {KINDS[self.kind].kind} {name}")
+            raise not_found(f"Requested resource not found: {KINDS[self.kind].kind} {request[self._name]}")
         return record
+
+    def _status(self, record: Json) -> str:
+        return str(record[f"{self.kind}JobStatus"])
 
     @property
     def _name(self) -> str:

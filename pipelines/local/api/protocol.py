@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pipelines.errors import PipelinesError
+from pipelines.errors import LocalError, PipelinesError
 from pipelines.local.wsgi import Environ, StartResponse
 from pipelines.service_model import request_faults
 
 Json = dict[str, Any]
 Operation = Callable[[Json], Json]
 MAX_BODY = 8 << 20  # bytes; a definition has at most 1 MiB
+_DRAIN = 64 << 20  # a client that still sends does not read its refusal
+_PIECE = 1 << 20
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _log = logging.getLogger(__name__)
 
 
@@ -50,40 +54,67 @@ class JsonApi:
         try:
             answer = self.answer(environ)
         except ApiError as error:
-            status, answer = error.status, {"__type": error.code, "message": error.message}
+            status, answer = error.status, _refusal(error.code, error.message)
+        except LocalError as error:
+            status, answer = 400, _refusal("InternalFailure", str(error))
         except PipelinesError as error:
-            status, answer = 400, {"__type": "ValidationException", "message": str(error)}
-        except Exception as error:  # noqa: BLE001 -- logged with its traceback, and told
+            status, answer = 400, _refusal("ValidationException", str(error))
+        except Exception as error:  # noqa: BLE001 -- our bug: logged with its traceback, and told
             _log.exception("%s", environ.get("HTTP_X_AMZ_TARGET"))
             # 500 would be retried by every client; the same request would fail the same way.
-            status, answer = 400, {"__type": "InternalFailure", "message": f"{type(error).__name__}: {error}"}
-        body = json.dumps(answer).encode()
-        headers = [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(body)))]
-        start_response(f"{status} {'OK' if status == 200 else 'Error'}", headers)
-        return [body]
+            status, answer = 400, _refusal("InternalFailure", f"{type(error).__name__}: {error}")
+        return respond(start_response, status, answer)
 
     def answer(self, environ: Environ) -> Json:
         """The answer of the operation that the request names. Raises `ApiError`."""
         name = str(environ.get("HTTP_X_AMZ_TARGET", "")).rpartition(".")[2]
-        request = _body(environ)
+        request = read_request(environ)
         operation = self._operations.get(name)
         if operation is None:
             return self._other(name, request)
-        faults = request_faults(self._service, name, request)
+        try:
+            faults = request_faults(self._service, name, request)
+        except RecursionError as error:
+            raise _too_deep() from error
         if faults:
             listed = "; ".join(f"{fault.path} {fault.what}" for fault in faults[:10])
             raise invalid(f"{len(faults)} validation error{'s'[: len(faults) > 1]} detected: {listed}")
         return operation(request)
 
 
-def _body(environ: Environ) -> Json:
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    if length > MAX_BODY:
-        raise ApiError("RequestEntityTooLarge", f"the request has {length:,} bytes; {MAX_BODY:,} at most", 413)
+def respond(start_response: StartResponse, status: int, answer: Json) -> Iterable[bytes]:
+    """Send a JSON object."""
+    body = json.dumps(answer).encode()
+    headers = [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(body)))]
+    start_response(f"{status} {'OK' if status == 200 else 'Refused'}", headers)
+    return [body]
+
+
+def read_body(environ: Environ) -> bytes:
+    """A request's body. Raises `ApiError` for one that is too large."""
+    chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
+    given = str(environ.get("CONTENT_LENGTH") or ("" if chunked else "0"))
+    if given and not _NUMBER.fullmatch(given):
+        raise ApiError("SerializationException", f"Content-Length {given!r} is not a number")
+    length = int(given) if given else MAX_BODY + 1
+    if length <= MAX_BODY or not given:
+        body: bytes = environ["wsgi.input"].read(length)
+        if len(body) <= MAX_BODY:
+            return body
+    left = min(length, _DRAIN)
+    while left > 0 and (piece := environ["wsgi.input"].read(min(left, _PIECE))):
+        left -= len(piece)
+    raise ApiError("RequestEntityTooLarge", f"the request is too large; {MAX_BODY:,} bytes at most", 413)
+
+
+def read_request(environ: Environ) -> Json:
+    """The JSON object that a request carries. Raises `ApiError`."""
     try:
-        request = json.loads(environ["wsgi.input"].read(length) or b"{}")
+        request = json.loads(read_body(environ) or b"{}", parse_constant=_refuse_constant)
     except ValueError as error:
         raise ApiError("SerializationException", f"the request is not JSON: {error}") from error
+    except RecursionError as error:
+        raise _too_deep() from error
     if not isinstance(request, dict):
         raise ApiError("SerializationException", "the request is not a JSON object")
     return request
@@ -92,7 +123,7 @@ def _body(environ: Environ) -> Json:
 def page(items: list[Any], request: Json, key: str, default: int = 100) -> Json:
     """One page of a list, with the token of the next. Raises `ApiError` for a token that is not ours."""
     token = request.get("NextToken") or "0"
-    if not token.isdigit():
+    if not _NUMBER.fullmatch(token):
         raise invalid(f"NextToken {token!r} is not valid")
     start, size = int(token), int(request.get("MaxResults") or default)
     answer: Json = {key: items[start : start + size]}
@@ -101,8 +132,31 @@ def page(items: list[Any], request: Json, key: str, default: int = 100) -> Json:
     return answer
 
 
-def ordered(items: list[Json], request: Json, default_key: str, default_order: str = "Descending") -> list[Json]:
-    """A list as SortBy and SortOrder of the request say."""
-    key = request.get("SortBy") or default_key
+def ordered(items: list[Json], request: Json, keys: Mapping[str, str], default_order: str = "Descending") -> list[Json]:
+    """A list as SortBy and SortOrder of the request say; `keys` has the member for each SortBy, the default's first."""
+    key = keys[request.get("SortBy") or next(iter(keys))]
     reverse = (request.get("SortOrder") or default_order) == "Descending"
-    return sorted(items, key=lambda item: str(item.get(key)) if key == "Name" else item.get(key, 0), reverse=reverse)
+    return sorted(items, key=lambda item: item[key], reverse=reverse)
+
+
+def within(request: Json, name: str, moment: float) -> bool:
+    """Whether a time lies between the request's `<name>After` and `<name>Before`, as far as it gives them."""
+    after, before = request.get(f"{name}After"), request.get(f"{name}Before")
+    return (after is None or moment >= after) and (before is None or moment <= before)
+
+
+def given(request: Json, *names: str) -> Json:
+    """Those members of a request that it has."""
+    return {name: request[name] for name in names if request.get(name) is not None}
+
+
+def _refusal(code: str, message: str) -> Json:
+    return {"__type": code, "message": message}
+
+
+def _too_deep() -> ApiError:
+    return ApiError("SerializationException", "the request is nested too deeply")
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not a JSON number")

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 LIMIT = 1024  # bytes (CONTRACT.md section 3.2)
 
 
-def read_message(file: Path) -> str:
-    """The first KB of a UTF-8 file; empty when it is not there. Never follows a link out of the job's folder."""
-    if file.is_symlink() or not file.is_file():
+class NotTextError(Exception):
+    """The message is not UTF-8."""
+
+
+def read_message(root: Path, name: str) -> str:
+    """The first KB of a UTF-8 file below `root`; empty when it is not there. Follows no link. Raises `NotTextError`."""
+    file = root / name
+    if crosses_link(root, file) or not file.is_file():
         return ""
     with file.open("rb") as stream:
-        return stream.read(LIMIT).decode("utf-8", errors="ignore").strip()
+        start, more = stream.read(LIMIT), stream.read(1)
+    try:
+        # Not the end of a longer file: its last character may be cut.
+        return codecs.getincrementaldecoder("utf-8")().decode(start, final=not more).strip()
+    except UnicodeDecodeError as error:
+        raise NotTextError(f"/opt/ml/{name} is not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+def crosses_link(root: Path, path: Path) -> bool:
+    """Whether a symbolic link lies on the way from `root` to a path below it, or is its end.
+
+    A program may have put one in place of any folder of its own; it would lead to the machine's files.
+    """
+    steps = path.relative_to(root).parts
+    return any(root.joinpath(*steps[: index + 1]).is_symlink() for index in range(len(steps)))

@@ -1,39 +1,55 @@
-"""All jobs of the local SageMaker: run, stop, describe, list; their records outlive the process."""
+"""All jobs of the local SageMaker: create, run, stop, describe, list; their records outlive the process.
+
+A record that the database cannot take is kept in memory until it can, so no end is lost.
+"""
 
 from __future__ import annotations
 
+import shutil
 import threading
-from typing import Any
+from collections.abc import Mapping
 
 from pipelines.local.database import Database
-from pipelines.local.jobs.job import FAILED, Host, Job
+from pipelines.local.jobs.job import ENDED, FAILED, INTERRUPTED, Host, Job, Json
 from pipelines.local.jobs.processing import ProcessingJob
 from pipelines.local.jobs.training import TrainingJob
+from pipelines.service_model import request_faults
 
-Json = dict[str, Any]
-KINDS: dict[str, type[Job]] = {"Processing": ProcessingJob, "Training": TrainingJob}
-_ENDED = ("Completed", "Failed", "Stopped")
+KINDS: Mapping[str, type[Job]] = {"Processing": ProcessingJob, "Training": TrainingJob}
 
 
 class JobExistsError(Exception):
     """A job of that name exists."""
 
 
+class JobRefusedError(Exception):
+    """The request breaks AWS's model."""
+
+
 class Jobs:
-    """Jobs by kind ("Processing", "Training") and name."""
+    """Jobs by kind ("Processing", "Training") and name. ARNs are lower-case, so the case of a name does not count."""
 
     def __init__(self, host: Host, database: Database) -> None:
         self._host = host
         self._database = database
-        self._live: dict[str, Job] = {}
+        self._live: dict[tuple[str, str], Job] = {}
         self._lock = threading.Lock()
+        self._closing = False
 
     def create(self, kind: str, name: str, request: Json) -> Job:
-        """A job that has not begun. Raises `JobExistsError`."""
+        """A job that has not begun. Raises `JobRefusedError` or `JobExistsError`."""
+        faults = request_faults("sagemaker", f"Create{kind}Job", {**request, f"{kind}JobName": name})
+        if faults:
+            raise JobRefusedError("; ".join(f"{fault.path} {fault.what}" for fault in faults[:10]))
         with self._lock:
             if self.describe(kind, name) is not None:
                 raise JobExistsError(name)
-            self._live[name.lower()] = job = KINDS[kind](self._host, name, request)
+            job = KINDS[kind](self._host, name, request, self._keep)
+            self._database.put(job.kind, name.lower(), job.record, place=job.record["CreationTime"])
+            self._live[kind, name.lower()] = job
+            closing = self._closing
+        if closing:
+            job.stop()
         return job
 
     def run(self, job: Job) -> Json:
@@ -42,29 +58,56 @@ class Jobs:
             return job.run()
         finally:
             with self._lock:
-                self._live.pop(job.name.lower(), None)
+                del self._live[job.prefix, job.name.lower()]
 
-    def stop(self, name: str) -> bool:
+    def stop(self, kind: str, name: str) -> bool:
         """Ask a running job to stop; False when none of that name runs."""
         with self._lock:
-            job = self._live.get(name.lower())
+            job = self._live.get((kind, name.lower()))
         if job:
             job.stop()
         return job is not None
 
+    def stop_all(self) -> None:
+        """Ask every job to stop, also those that are still to come: the server is ending."""
+        with self._lock:
+            self._closing = True
+            jobs = list(self._live.values())
+        for job in jobs:
+            job.stop()
+
+    @property
+    def busy(self) -> bool:
+        """Whether any job runs."""
+        with self._lock:
+            return bool(self._live)
+
     def describe(self, kind: str, name: str) -> Json | None:
-        """The Describe response of a job, running or ended, or None. ARNs are lower-case, so case does not count."""
+        """The Describe response of a job, running or ended, or None."""
         return self._database.get(KINDS[kind].kind, name.lower())
 
     def list(self, kind: str) -> list[Json]:
         """The Describe responses of all jobs of a kind, newest first."""
         return self._database.list(KINDS[kind].kind)
 
+    def delete(self, kind: str, name: str) -> None:
+        """Forget an ended job and its log."""
+        record = self.describe(kind, name)
+        self._database.delete(KINDS[kind].kind, name.lower())
+        if record:
+            shutil.rmtree(self._host.home.logs / kind / record[f"{kind}JobName"], ignore_errors=True)
+
     def recover(self) -> None:
-        """Mark what a killed server left running."""
-        for kind in KINDS.values():
+        """After a killed server: mark what it left running, remove the folders of its jobs."""
+        shutil.rmtree(self._host.home.jobs, ignore_errors=True)
+        now = self._host.now().timestamp()
+        for prefix, kind in KINDS.items():
             for record in self._database.list(kind.kind):
-                if record[f"{kind.prefix}JobStatus"] not in _ENDED:
-                    record[f"{kind.prefix}JobStatus"] = FAILED
-                    record["FailureReason"] = "InternalServerError: interrupted: the local SageMaker was ended"
-                    self._database.put(kind.kind, record[f"{kind.prefix}JobName"].lower(), record)
+                if record[f"{prefix}JobStatus"] not in ENDED:
+                    end = {f"{prefix}JobStatus": FAILED, f"{prefix}EndTime": now, "LastModifiedTime": now}
+                    record = {**record, **end, "FailureReason": INTERRUPTED}
+                    key = record[f"{prefix}JobName"].lower()
+                    self._database.put(kind.kind, key, record, place=record["CreationTime"])
+
+    def _keep(self, job: Job) -> None:
+        self._database.keep(job.kind, job.name.lower(), job.record, place=job.record["CreationTime"])

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.local.jobs.job import HOST, Job, JobError
-from pipelines.local.jobs.parse import BadUriError, split_uri
-from pipelines.local.jobs.staging import NothingThereError, download
-from pipelines.local.runner.image import Image
+from pipelines.local.jobs.job import COMPLETED, FAILED, HOST, STOPPED, STOPPING, Job, JobError, Json
+from pipelines.local.jobs.message import NotTextError, crosses_link
+from pipelines.local.jobs.parse import split_uri
+
+_GROUP = "homogeneousCluster"
 
 
 class TrainingJob(Job):
@@ -21,84 +22,118 @@ class TrainingJob(Job):
     prefix = "Training"
     log_group = "/aws/sagemaker/TrainingJobs"
 
+    def change(self, **values: Any) -> None:
+        secondary = {COMPLETED: "Completed", FAILED: "Failed", STOPPED: "Stopped", STOPPING: "Stopping"}
+        status = values.get("TrainingJobStatus")
+        if status:
+            timed_out = status == STOPPED and "FailureReason" in values
+            values["SecondaryStatus"] = "MaxRuntimeExceeded" if timed_out else secondary[status]
+        super().change(**values)
+
+    def refuse_what_is_not_here(self) -> None:
+        if int(self._resources.get("InstanceCount") or 1) != 1 or self._resources.get("InstanceGroups"):
+            raise JobError("not executed locally: InstanceCount other than 1, and InstanceGroups")
+        if self.request.get("CheckpointConfig"):
+            raise JobError("not executed locally: CheckpointConfig")
+        if "TrainingImage" not in self._algorithm:
+            raise JobError("not executed locally: a training job without TrainingImage")
+        for channel in self._channels:
+            source = channel["DataSource"].get("S3DataSource")
+            if not source or source.get("S3DataType") != "S3Prefix" or self._mode(channel) == "Pipe":
+                name = channel["ChannelName"]
+                raise JobError(f"not executed locally: channel {name} with other than S3Prefix in File mode")
+
     def stage(self) -> None:
-        self._refuse_what_is_not_here()
+        self.check_output("OutputDataConfig", self._output)
         for folder in ("model", "output/data", "input/data", "input/config"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
-        channels = {}
-        for channel in self.request.get("InputDataConfig") or []:
-            channels[channel["ChannelName"]] = self._stage_channel(channel)
-        self.write_config("input/config", "hyperparameters.json", self.request.get("HyperParameters") or {})
-        self.write_config("input/config", "inputdataconfig.json", channels)
-        self.write_config("input/config", "resourceconfig.json", self._resource_config())
+        self.change(SecondaryStatus="Downloading")
+        for channel in self._channels:
+            name, uri = channel["ChannelName"], channel["DataSource"]["S3DataSource"]["S3Uri"]
+            self.fetch(f"channel {name}", uri, self.root / "input/data" / name)
+        channels = {channel["ChannelName"]: self._channel_config(channel) for channel in self._channels}
+        self.write_config("input/config/hyperparameters.json", self.request.get("HyperParameters") or {})
+        self.write_config("input/config/inputdataconfig.json", channels)
+        self.write_config("input/config/resourceconfig.json", self._resource_config())
+        self.change(SecondaryStatus="Training")
 
-    def image(self) -> tuple[Image, Sequence[str] | None, Sequence[str] | None]:
-        algorithm = self.request["AlgorithmSpecification"]
-        entrypoint = algorithm.get("ContainerEntrypoint")
-        if "TrainingImage" not in algorithm:
-            raise JobError("not executed locally: a training job without TrainingImage")
-        arguments = algorithm.get("ContainerArguments")
-        if not entrypoint:
-            arguments = arguments or ["train"]
-        return self.known_image(algorithm["TrainingImage"], entrypoint), entrypoint, arguments
+    def program(self) -> tuple[str, Sequence[str] | None, Sequence[str] | None]:
+        entrypoint = self._algorithm.get("ContainerEntrypoint")
+        arguments = self._algorithm.get("ContainerArguments")
+        # `docker run IMAGE train`: the word stands in for the image's CMD.
+        return self._algorithm["TrainingImage"], entrypoint, arguments or (None if entrypoint else ["train"])
 
     def environment(self) -> dict[str, str]:
         own = {"TRAINING_JOB_NAME": self.name, "TRAINING_JOB_ARN": self.arn}
-        return {**own, **(self.request.get("Environment") or {})}
+        return {**(self.request.get("Environment") or {}), **own}
 
     def message(self) -> str:
-        return self.text_at("output/failure")
-
-    def failure(self, code: int, message: str) -> str:
-        return f"AlgorithmError: {message or 'See job logs for more information'}, exit code: {code}"
+        """/opt/ml/output/failure; no rule of the contract makes one that is not text fail the job."""
+        try:
+            return self.text_at("output/failure")
+        except NotTextError:
+            return ""
 
     def collect(self) -> None:
-        base = self.request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
-        model = f"{base}/{self.name}/output/model.tar.gz"
-        self._archive(self.root / "model", model)
-        if any((self.root / "output/data").iterdir()):
-            self._archive(self.root / "output/data", f"{base}/{self.name}/output/output.tar.gz")
-        self.change(ModelArtifacts={"S3ModelArtifacts": model})
+        self.change(SecondaryStatus="Uploading")
+        model, output = self.root / "model", self.root / "output/data"
+        if not crosses_link(self.root, output) and any(output.iterdir()):
+            self._archive(output, "output.tar.gz")
+        if crosses_link(self.root, model) or not model.is_dir():
+            raise JobError("ClientError: /opt/ml/model is no folder any more")
+        self.change(ModelArtifacts={"S3ModelArtifacts": self._archive(model, "model.tar.gz")})
 
-    def _archive(self, folder: Path, uri: str) -> None:
-        archive = self.root.parent / "archive.tar.gz"
+    def _archive(self, folder: Path, name: str) -> str:
+        archive = self.root.parent / name
         write_archive(folder, archive)
-        bucket, key = split_uri(uri)
-        self.host.store.adopt(bucket, key, archive)
+        uri = f"{self._output}/{self.name}/output/{name}"
+        self.host.store.adopt(*split_uri(uri), archive)
+        return uri
 
-    def _stage_channel(self, channel: dict[str, Any]) -> dict[str, Any]:
-        name, source = channel["ChannelName"], channel["DataSource"].get("S3DataSource")
-        mode = channel.get("InputMode") or self.request["AlgorithmSpecification"].get("TrainingInputMode", "File")
-        if not source or source.get("S3DataType", "S3Prefix") != "S3Prefix" or mode == "Pipe":
-            raise JobError(f"not executed locally: channel {name} with other than S3Prefix in File mode")
-        try:
-            download(self.host.store, source["S3Uri"], self.root / "input/data" / name)
-        except (NothingThereError, BadUriError) as error:
-            raise JobError(f"ClientError: channel {name}: {error}") from error
+    @property
+    def _algorithm(self) -> Json:
+        algorithm: Json = self.request.get("AlgorithmSpecification") or {}
+        return algorithm
+
+    @property
+    def _resources(self) -> Json:
+        resources: Json = self.request.get("ResourceConfig") or {}
+        return resources
+
+    @property
+    def _channels(self) -> list[Json]:
+        return self.request.get("InputDataConfig") or []
+
+    @property
+    def _output(self) -> str:
+        return str(self.request["OutputDataConfig"]["S3OutputPath"]).rstrip("/")
+
+    def _mode(self, channel: Json) -> str:
+        return str(channel.get("InputMode") or self._algorithm.get("TrainingInputMode", "File"))
+
+    def _channel_config(self, channel: Json) -> Json:
+        source = channel["DataSource"]["S3DataSource"]
         return {
-            "TrainingInputMode": mode,
+            "TrainingInputMode": self._mode(channel),
             "S3DistributionType": source.get("S3DataDistributionType", "FullyReplicated"),
             "RecordWrapperType": channel.get("RecordWrapperType", "None"),
             **({"ContentType": channel["ContentType"]} if channel.get("ContentType") else {}),
         }
 
-    def _refuse_what_is_not_here(self) -> None:
-        if int(self.request["ResourceConfig"].get("InstanceCount") or 1) != 1:
-            raise JobError("not executed locally: InstanceCount other than 1")
-
-    def _resource_config(self) -> dict[str, Any]:
-        instance = self.request["ResourceConfig"].get("InstanceType", "local")
+    def _resource_config(self) -> Json:
+        instance = self._resources.get("InstanceType", "local")
         return {
             "current_host": HOST,
             "current_instance_type": instance,
-            "current_group_name": "homogeneousCluster",
+            "current_group_name": _GROUP,
             "hosts": [HOST],
+            "instance_groups": [{"instance_group_name": _GROUP, "instance_type": instance, "hosts": [HOST]}],
             "network_interface_name": "lo",
         }
 
 
 def write_archive(folder: Path, archive: Path) -> None:
-    """A .tar.gz of a folder's files whose bytes depend on names, modes and contents alone."""
+    """A .tar.gz of a folder's files whose bytes depend on names, modes and contents alone. Links stay links."""
     with (
         archive.open("wb") as raw,
         gzip.GzipFile(fileobj=raw, mode="wb", filename="", mtime=0) as zipped,
@@ -108,7 +143,9 @@ def write_archive(folder: Path, archive: Path) -> None:
             tar.add(path, arcname=path.relative_to(folder).as_posix(), recursive=False, filter=_plain)
 
 
-def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
+        return None  # pipes and devices have no content
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     member.mtime = 0
