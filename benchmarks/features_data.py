@@ -3,6 +3,7 @@
     python benchmarks/features_data.py generate ROWS FOLDER THREADS
     python benchmarks/features_data.py parse INPUT THREADS
     python benchmarks/features_data.py rewrite OUTPUT COPY THREADS
+    python benchmarks/features_data.py means OUTPUT
 
 The table has the shape of nycflights13: times, carrier, flight, origin, destination, distance, weather with gaps and
 long tails, and a delay that depends on them. A row is a function of its number, so every run makes the same bytes.
@@ -10,6 +11,7 @@ long tails, and a delay that depends on them. A row is a function of its number,
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -151,6 +153,16 @@ def rewrite(output: Path, copy: Path, threads: int) -> None:
         connection.execute(f"COPY ({query}) TO '{copy / split}.parquet' (FORMAT parquet, COMPRESSION zstd)")
 
 
+def means(output: Path) -> None:
+    """Rows of training and the mean of every column, as JSON."""
+    connection = _connect(2)
+    train = f"read_parquet('{output / 'train'}/*.parquet')"
+    held = connection.execute(f"SELECT count(*), avg(COLUMNS(* EXCLUDE (key))) FROM {train}")  # noqa: S608
+    names = [column[0] for column in held.description][1:]
+    rows, *values = held.fetchall()[0]
+    print(json.dumps({"rows": rows, "means": dict(zip(names, values, strict=True))}))
+
+
 def main(arguments: list[str]) -> None:
     match arguments:
         case ["generate", rows, folder, threads]:
@@ -159,6 +171,8 @@ def main(arguments: list[str]) -> None:
             parse(Path(folder), int(threads))
         case ["rewrite", output, copy, threads]:
             rewrite(Path(output), Path(copy), int(threads))
+        case ["means", output]:
+            means(Path(output))
         case _:
             sys.exit(__doc__)
 
