@@ -7,6 +7,7 @@ uploads and images come first, the pipeline last.
 from __future__ import annotations
 
 import json
+import runpy
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -148,6 +149,5 @@ class EcrImages:
 
 
 if __name__ == "__main__":
-    from pipelines.cli import main
-
-    sys.exit(main(["deploy", *sys.argv[1:]]))
+    sys.argv.insert(1, "deploy")
+    runpy.run_module("pipelines", run_name="__main__")
