@@ -48,8 +48,8 @@ def run(arguments: Sequence[str], paths: Paths) -> None:
     options = parse(arguments)
     match options.step:
         case "features":
-            from processing.engine import Limits
             from processing.features import run_features
+            from processing.machine import Limits
 
             run_features(paths, options.recipe, Limits(options.memory_limit, options.threads))
         case "train":

@@ -6,59 +6,20 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from processing.errors import DataError, Problem, RecipeError, SettingError
-from processing.machine import memory_bytes, processors
+from processing.database import Reject
+from processing.errors import DataError, Problem, RecipeError
+from processing.machine import Limits, processors
+from processing.recipe.model import Output
 from processing.sql.dialect import DuckDB
 from processing.sql.kinds import family
 
-_SIZE = re.compile(r"\d+(\.\d+)?\s*[KMGT]i?B", re.IGNORECASE)
 _OF_A_FILE = re.compile(r"\b(file|csv|json|parquet|snappy|zstd|gzip|line)\b", re.IGNORECASE)
 _WHOLE = "see that the file is whole and readable, and upload it again"
-_SHARE = 0.6
-"""Of the container's memory. The rest is for what DuckDB does not count: Python, the allocator, the page cache."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a run may take. Memory None: a share of the container's; threads None: its processors."""
-
-    memory: str | None = None
-    threads: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.memory is not None and _SIZE.fullmatch(self.memory) is None:
-            raise SettingError([Problem("--memory-limit", f"'{self.memory}' is no size", "write '--memory-limit 4GB'")])
-        if self.threads is not None and self.threads < 1:
-            raise SettingError([Problem("--threads", "at least one thread is needed", "write '--threads 2'")])
-
-    @property
-    def memory_size(self) -> str:
-        """The limit as DuckDB reads it."""
-        return self.memory or f"{int(memory_bytes() * _SHARE / 1024**2)}MiB"
-
-
-@dataclass(frozen=True)
-class Reject:
-    """A CSV record that could not be read."""
-
-    file: str
-    line: int
-    column: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class FileShape:
-    """How a table is cut into files: rows of a row group, and bytes of a file (None: one file, whatever its size)."""
-
-    row_group: int = 30_720
-    file_bytes: int | None = None
 
 
 class Engine:
@@ -121,20 +82,24 @@ class Engine:
         self._copy(query, path, "FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE 30720")
         return self.dialect.parquet([str(path)])
 
-    def export(self, query: str, folder: Path, form: str, shape: FileShape) -> int:
-        """The query's rows as the files part-00000, part-00001, … of a folder; gives how many rows."""
+    def export(self, query: str, folder: Path, output: Output, ordered: bool) -> int:
+        """The query's rows as the files part-00000, part-00001, … of a folder; gives how many rows.
+
+        In order, that is one file: which rows a second one would hold depends on the threads.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         options = {
-            "parquet": f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {shape.row_group}",
+            "parquet": f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {output.row_group}",
             "csv": "FORMAT csv, HEADER false",
-        }[form]
-        if shape.file_bytes is None:
-            return self._copy(query, folder / f"part-00000.{form}", options)
-        size = f"FILE_SIZE_BYTES {shape.file_bytes}, FILENAME_PATTERN 'draft-{{i}}', OVERWRITE_OR_IGNORE true"
-        rows = self._copy(query, folder, f"{options}, {size}")
-        drafts = sorted(folder.glob(f"draft-*.{form}"), key=lambda path: int(path.stem.removeprefix("draft-")))
-        for number, path in enumerate(drafts):
-            path.rename(folder / f"part-{number:05d}.{form}")
+        }[output.format]
+        if ordered:
+            return self._copy(query, folder / f"part-00000.{output.format}", options)
+        size = f"FILE_SIZE_BYTES {output.file_megabytes * 1024**2}, FILENAME_PATTERN 'draft-{{i}}'"
+        rows = self._copy(query, folder, f"{options}, {size}, OVERWRITE_OR_IGNORE true")
+        drafts = folder.glob(f"draft-*.{output.format}")
+        numbered = sorted(drafts, key=lambda path: int(path.stem.removeprefix("draft-")))
+        for number, path in enumerate(numbered):
+            path.rename(folder / f"part-{number:05d}.{output.format}")
         return rows
 
     def _copy(self, query: str, target: Path, options: str) -> int:

@@ -15,11 +15,12 @@ import time
 from pathlib import Path
 
 from processing.contract import Paths, write_whole
-from processing.engine import Engine, FileShape, Limits
+from processing.database import Database
 from processing.errors import Problem, RecipeError
 from processing.fitted import FILE, Fitted
 from processing.fitting import fit
 from processing.jsontext import to_json
+from processing.machine import Limits
 from processing.progress import stage_of
 from processing.quality import SPLITS, count_treated, summarise
 from processing.recipe.model import Recipe
@@ -31,12 +32,14 @@ from processing.sql.transform import split_rows
 from processing.staging import stage
 
 STEP = "features"
-ORDERED = 1_000_000
+ORDERED = 500_000
 
 
 def run_features(paths: Paths, recipe_path: Path | None = None, limits: Limits | None = None) -> None:
     """Run the step below the root of `paths`."""
     started = time.monotonic()
+    from processing.engine import Engine  # not where Spark runs: its image has no DuckDB
+
     recipe = load_recipe(recipe_path or find_recipe(paths.processing_input("recipe")))
     with scratch_folder(paths) as scratch:
         engine = Engine(scratch, limits or Limits())
@@ -44,7 +47,7 @@ def run_features(paths: Paths, recipe_path: Path | None = None, limits: Limits |
     print(f"features: {len(fitted.columns)} columns in {time.monotonic() - started:.1f} s", flush=True)
 
 
-def make_features(engine: Engine, recipe: Recipe, paths: Paths, scratch: Path) -> Fitted:
+def make_features(engine: Database, recipe: Recipe, paths: Paths, scratch: Path) -> Fitted:
     """Stage, check, fit, transform. features.json comes last: where it is, the step was complete."""
     engine.lock([paths.root / "processing", scratch])
     with stage_of(STEP, "stage", engine.percent) as progress:
@@ -66,17 +69,15 @@ def make_features(engine: Engine, recipe: Recipe, paths: Paths, scratch: Path) -
     return fitted
 
 
-def write_splits(engine: Engine, fitted: Fitted, clean: str, rows: int, paths: Paths) -> None:
+def write_splits(engine: Database, fitted: Fitted, clean: str, rows: int, paths: Paths) -> None:
     """The tables, as the recipe's `output` asks."""
     output = fitted.recipe.output
     ordered = output.order == "hash" or (output.order == "auto" and rows <= ORDERED)
-    # In order, a table is one file: which rows a second one would hold depends on the threads.
-    shape = FileShape(output.row_group, None if ordered else output.file_megabytes * 1024**2)
     statement = fitted.sql(clean, engine.dialect, headerless=output.format == "csv")
     for split in SPLITS:
         query = statement + split_rows(split, ordered, engine.dialect)
         with stage_of(STEP, f"write {split}", engine.percent) as progress:
-            progress.rows = engine.export(query, paths.processing_output(split), output.format, shape)
+            progress.rows = engine.export(query, paths.processing_output(split), output, ordered)
 
 
 def find_recipe(folder: Path) -> Path:

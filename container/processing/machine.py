@@ -1,14 +1,21 @@
 """What the container may take: memory and processors, from its cgroup where there is one, else from the machine.
 
-In: the root of the file system (another one in tests). Out: bytes and a count.
+In: the root of the file system (another one in tests), what a user asks for. Out: bytes, a count, `Limits`.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
+from processing.errors import Problem, SettingError
+
+_SIZE = re.compile(r"\d+(\.\d+)?\s*[KMGT]i?B", re.IGNORECASE)
+_SHARE = 0.6
+"""Of the container's memory. The rest is for what DuckDB does not count: Python, the allocator, the page cache."""
 _MEMORY_FILES = ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -45,3 +52,22 @@ def _number(path: Path) -> int | None:
     except OSError:
         return None
     return int(text) if text.isdigit() else None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may take. Memory None: a share of the container's; threads None: its processors."""
+
+    memory: str | None = None
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.memory is not None and _SIZE.fullmatch(self.memory) is None:
+            raise SettingError([Problem("--memory-limit", f"'{self.memory}' is no size", "write '--memory-limit 4GB'")])
+        if self.threads is not None and self.threads < 1:
+            raise SettingError([Problem("--threads", "at least one thread is needed", "write '--threads 2'")])
+
+    @property
+    def memory_size(self) -> str:
+        """The limit as DuckDB reads it."""
+        return self.memory or f"{int(memory_bytes() * _SHARE / 1024**2)}MiB"

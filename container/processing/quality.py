@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from processing.columns import ColumnType
-from processing.engine import Engine
+from processing.database import Database
 from processing.errors import DataError, Problem
 from processing.fitted import Fitted
 from processing.recipe.model import Recipe
@@ -25,7 +25,7 @@ SPLITS = ("train", "validation", "test")
 Summary = dict[str, Any]
 
 
-def summarise(engine: Engine, recipe: Recipe, staged: Staged, settled: Settled) -> Summary:
+def summarise(engine: Database, recipe: Recipe, staged: Staged, settled: Settled) -> Summary:
     """The counts; the rows read are the rows dropped plus the rows of the splits."""
     name = engine.dialect.name
     used = recipe.used()
@@ -58,7 +58,7 @@ def summarise(engine: Engine, recipe: Recipe, staged: Staged, settled: Settled) 
     return summary
 
 
-def _splits(engine: Engine, settled: Settled) -> Mapping[str, Summary]:
+def _splits(engine: Database, settled: Settled) -> Mapping[str, Summary]:
     """Each split's rows, and what its targets are."""
     name = engine.dialect.name
     target, task, classes = name("_target"), settled.target.task, settled.target.classes
@@ -79,7 +79,7 @@ def _splits(engine: Engine, settled: Settled) -> Mapping[str, Summary]:
     return splits
 
 
-def count_treated(engine: Engine, fitted: Fitted, clean: str) -> Summary:
+def count_treated(engine: Database, fitted: Fitted, clean: str) -> Summary:
     """By feature: remarks on what was fitted, and rows treated in a way of their own (unseen categories, ...).
 
     The lookup tables have to be there. Features with nothing to tell are left out.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from processing.columns import ColumnType
-from processing.engine import Engine
+from processing.database import Database
 from processing.errors import DataError, Problem
 from processing.recipe.model import ColumnSplit, HashSplit, Recipe, TimeSplit
 from processing.sql.split import (
@@ -42,7 +42,7 @@ class Settled:
     """Rows left out by class, because training has no row of that class."""
 
 
-def settle(engine: Engine, recipe: Recipe, relation: str) -> Settled:
+def settle(engine: Database, recipe: Recipe, relation: str) -> Settled:
     """Look up what the recipe leaves to the data."""
     cuts = _cuts(engine, recipe, relation)
     if not is_static(recipe.split):
@@ -60,7 +60,7 @@ def settle(engine: Engine, recipe: Recipe, relation: str) -> Settled:
     return Settled(f"{indexed} AS indexed", fitted, cuts, unseen)
 
 
-def _cuts(engine: Engine, recipe: Recipe, relation: str) -> Cuts:
+def _cuts(engine: Database, recipe: Recipe, relation: str) -> Cuts:
     match recipe.split:
         case TimeSplit(cuts=None) as split:
             return Cuts(times=_times(engine, split, relation))
@@ -74,7 +74,7 @@ def _cuts(engine: Engine, recipe: Recipe, relation: str) -> Cuts:
     return Cuts()
 
 
-def _times(engine: Engine, split: TimeSplit, relation: str) -> tuple[str, str]:
+def _times(engine: Database, split: TimeSplit, relation: str) -> tuple[str, str]:
     """The first times of validation and of test: each split gets its fraction of the distinct times, one at least."""
     (count,) = engine.row(times_sql(split, relation, engine.dialect))
     if count < 3:
@@ -87,7 +87,7 @@ def _times(engine: Engine, split: TimeSplit, relation: str) -> tuple[str, str]:
     return str(found[0]), str(found[1])
 
 
-def _check_placed(engine: Engine, recipe: Recipe, relation: str) -> None:
+def _check_placed(engine: Database, recipe: Recipe, relation: str) -> None:
     """No row without a split: its time is null, or the column holds a text that the recipe does not name."""
     name, dialect = engine.dialect.name, engine.dialect
     match recipe.split:
@@ -106,7 +106,7 @@ def _check_placed(engine: Engine, recipe: Recipe, relation: str) -> None:
         raise DataError([Problem("split", what, wanted)])
 
 
-def _classes(engine: Engine, recipe: Recipe, relation: str) -> tuple[str, ...]:
+def _classes(engine: Database, recipe: Recipe, relation: str) -> tuple[str, ...]:
     """The classes of the training split in the order of their text (numbers: of their size), or as declared."""
     name = engine.dialect.name
     found = engine.rows(
@@ -132,7 +132,7 @@ def _classes(engine: Engine, recipe: Recipe, relation: str) -> tuple[str, ...]:
     return declared
 
 
-def _unseen(engine: Engine, recipe: Recipe, relation: str, classes: tuple[str, ...]) -> dict[str, int]:
+def _unseen(engine: Database, recipe: Recipe, relation: str, classes: tuple[str, ...]) -> dict[str, int]:
     """Rows of classes that training lacks: refused, or counted where the recipe drops them."""
     dialect = engine.dialect
     label = stratum_sql(LABEL, dialect)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from processing.columns import Column
-from processing.engine import Engine
+from processing.database import Database
 from processing.errors import DataError, Problem, RecipeError
 from processing.json_files import find_broken
 from processing.misfits import find_misfits
@@ -29,7 +29,7 @@ class Staged:
     inventories: Mapping[str, Inventory]
 
 
-def stage(engine: Engine, recipe: Recipe, folder_of: Callable[[str], Path], scratch: Path) -> Staged:
+def stage(engine: Database, recipe: Recipe, folder_of: Callable[[str], Path], scratch: Path) -> Staged:
     """Read every source, join, and write the table."""
     staging = _Staging(engine, recipe, folder_of, scratch)
     base = recipe.base
@@ -48,7 +48,7 @@ def stage(engine: Engine, recipe: Recipe, folder_of: Callable[[str], Path], scra
 class _Staging:
     """The sources of one recipe, on their way into scratch files."""
 
-    def __init__(self, engine: Engine, recipe: Recipe, folder_of: Callable[[str], Path], scratch: Path) -> None:
+    def __init__(self, engine: Database, recipe: Recipe, folder_of: Callable[[str], Path], scratch: Path) -> None:
         self._engine, self._scratch = engine, scratch
         self._wanted = _by_source(recipe)
         self.inventories = {
@@ -141,7 +141,9 @@ def _check_known_after(recipe: Recipe, inventories: Mapping[str, Inventory]) -> 
         raise RecipeError(problems)
 
 
-def _check_read(engine: Engine, source: Source, inventory: Inventory, wanted: Sequence[Column], relation: str) -> None:
+def _check_read(
+    engine: Database, source: Source, inventory: Inventory, wanted: Sequence[Column], relation: str
+) -> None:
     """Every record was read, and every text is of its declared type."""
     count, rejects = engine.rejects()
     if count:
@@ -161,7 +163,7 @@ def _total(source: Source, count: int) -> Problem:
     return Problem(str(source.places[""]), what, "mend the files, or the types under 'columns'")
 
 
-def _check_join(engine: Engine, join: Join, relation: str) -> None:
+def _check_join(engine: Database, join: Join, relation: str) -> None:
     """At most one row of the joined source for each row of the first."""
     columns = ", ".join(engine.dialect.name(str(right)) for _, right in join.on)
     present = " AND ".join(f"{engine.dialect.name(str(right))} IS NOT NULL" for _, right in join.on)
@@ -176,7 +178,7 @@ def _check_join(engine: Engine, join: Join, relation: str) -> None:
         raise DataError([Problem(f"source '{join.source}'", what, fix)])
 
 
-def _check_key(engine: Engine, recipe: Recipe, relation: str) -> None:
+def _check_key(engine: Database, recipe: Recipe, relation: str) -> None:
     """No null and no repeated key: the key decides the split, and a repeated one names no row."""
     name = engine.dialect.name
     (nulls,) = engine.row(f"SELECT count(*) FROM {relation} WHERE {name('_key')} IS NULL")

@@ -141,7 +141,7 @@ class OutputSection:
     order: str = option(
         Choice(("auto", "hash", "none")),
         "`hash`: in the order of the key's hash, one file for each split, the same on every run. `none`: as it comes. "
-        "`auto`: `hash` up to a million rows; sorting more than that would double the time.",
+        "`auto`: `hash` up to 500,000 rows; sorting more than that would double the time.",
         default="auto",
     )
     row_group: int = option(Whole(2048, 10_000_000), "Rows of a Parquet row group.", default=30_720)
