@@ -46,7 +46,8 @@ def _drift(name: str, reference: Reference, counts: Ints) -> dict[str, Any]:
     shares = counts / rows
     filled = int(((reference.shares > 0) | (shares > 0)).sum())
     chance = max(filled - 1, 0) * (1 / rows + 1 / max(reference.rows, 1))
-    index = psi(reference.shares, shares)
+    # Half a row: with few rows, an empty bin says no more.
+    index = psi(reference.shares, shares, max(FLOOR, 0.5 / min(rows, max(reference.rows, 1))))
     level = "large" if index >= LARGE else "moderate" if index >= MODERATE else "small"
     return {
         "name": name,
@@ -59,7 +60,7 @@ def _drift(name: str, reference: Reference, counts: Ints) -> dict[str, Any]:
     }
 
 
-def psi(expected: Array, actual: Array) -> float:
-    """The population stability index of two lists of shares."""
-    p, q = np.maximum(expected, FLOOR), np.maximum(actual, FLOOR)
+def psi(expected: Array, actual: Array, floor: float = FLOOR) -> float:
+    """The population stability index of two lists of shares; a share counts as at least `floor`."""
+    p, q = np.maximum(expected, floor), np.maximum(actual, floor)
     return float(((q - p) * np.log(q / p)).sum())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,10 @@ _NAMES = {
 }
 
 
-def library() -> Any:
+def library(importing: Callable[[str], Any] = importlib.import_module) -> Any:
     """The module, or what is missing."""
     try:
-        return importlib.import_module("lightgbm")
+        return importing("lightgbm")
     except OSError as error:
         fix = "install libgomp1 in the Dockerfile, or set algorithm to xgboost"
         raise SettingError([Problem("algorithm", f"lightgbm cannot be loaded: {error}", fix)]) from error

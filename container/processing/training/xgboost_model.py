@@ -91,11 +91,11 @@ def fit(lesson: Lesson) -> XGBoostModel:
 class Rows(xgboost.DataIter):  # type: ignore[misc]
     """A split, as often as XGBoost asks for it."""
 
-    def __init__(self, split: Split, weigh: Callable[[Floats], Floats | None] | None) -> None:
+    def __init__(self, split: Split, weigh: Callable[[Floats], Floats | None] | None, most: int = KEPT_VALUES) -> None:
         super().__init__()
         self._split, self._weigh = split, weigh
         self._names = safe_names(split.schema.columns)
-        small = split.rows * len(self._names) <= KEPT_VALUES
+        small = split.rows * len(self._names) <= most
         self._kept: list[Batch] | None = list(split.batches()) if small else None
         self.reset()
 
