@@ -190,7 +190,7 @@ def _slice_points(details: Part, lines: Sequence[Part]) -> str:
     for line in lines:
         value, interval = _value(line[details["main_metric"]])
         if value is not None:
-            note = f"{value:.4f} · {line['rows']:,} rows"
+            note = f"{short(value)} · {line['rows']:,} rows"
             items.append(Point(line["value"], value, interval, note))
     overall = details["metrics"][details["main_metric"]]["value"]
     return points(items, "Slices", overall) if items else ""
@@ -221,10 +221,11 @@ def champion(details: Part) -> str:
         return ""
     low, high = found["difference"]["interval"]
     value = found["difference"]["value"]
-    item = Point(f"{found['metric']}, new minus champion", value, (low, high), f"{value:+.4f}")
+    item = Point(f"{found['metric']}, new minus champion", value, (low, high), short(value, sign=True))
     about = (
-        f"New {found['new']:.4f}, champion {found['champion']:.4f}; {found['confidence']:.0%} interval of the "
-        f"difference {low:+.4f} to {high:+.4f} ({found['method']}). Verdict: {found['verdict']}."
+        f"New {short(found['new'])}, champion {short(found['champion'])}; {found['confidence']:.0%} interval of the "
+        f"difference {short(low, sign=True)} to {short(high, sign=True)} ({found['method']}). "
+        f"Verdict: {found['verdict']}."
     )
     return figure(
         "champion", "Against the champion", points([item], "Difference to the champion", 0.0), about, wide=True
@@ -248,4 +249,10 @@ def number(value: Any) -> str:
         return "–"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.4f}" if isinstance(value, float) else escape(value)
+    return short(value) if isinstance(value, float) else escape(value)
+
+
+def short(value: float, *, sign: bool = False) -> str:
+    """Four decimals, or six digits in all where the number is large."""
+    plus = "+" if sign else ""
+    return f"{value:{plus}.4f}" if abs(value) < 1000 else f"{value:{plus},.1f}"

@@ -117,7 +117,7 @@ def _tiles(details: Mapping[str, Any]) -> str:
         tiles.append(_tile(_title(name), _short(found["value"]), note))
     champion = details.get("champion")
     if champion is not None:
-        note = f"{champion['difference']['value']:+.4f} {_title(champion['metric'])}"
+        note = f"{figures.short(champion['difference']['value'], sign=True)} {_title(champion['metric'])}"
         tiles.append(_tile("Against the champion", champion["verdict"], note))
     return "".join(tiles)
 
@@ -130,9 +130,7 @@ def _tile(title: str, value: str, note: str) -> str:
 
 
 def _short(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
+    return "–" if value is None else figures.short(value)
 
 
 def _measures(measures: Mapping[str, Any], details: Mapping[str, Any]) -> str:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 _WIDTH, _HEIGHT = 420, 340
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 14, 14, 44
-_NAME_WIDTH, _ROW = 190, 24
-_NAME_LETTERS = 26
+_NAME_WIDTH, _ROW = 206, 24
+_NAME_LETTERS = 24
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def bars(items: Sequence[Bar], title: str, marks: Sequence[float] = ()) -> str:
 
 def points(items: Sequence[Point], title: str, guide: float | None = None) -> str:
     """A dot and its interval for each name, on one common axis."""
-    width, room = 640, 150
+    width, room = 640, 185
     held = [value for item in items for value in (item.value, *(item.interval or ()))]
     axis = span([*held, *([guide] if guide is not None else [])], "")
     inner, height = width - _NAME_WIDTH - room, len(items) * _ROW + 24
