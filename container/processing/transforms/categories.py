@@ -68,6 +68,10 @@ class Categorical:
         text = category(self.column, dialect)
         return f"coalesce({text}, {dialect.text(statistics['impute'])})" if "impute" in statistics else text
 
+    def remarks(self, found: int) -> tuple[str, ...]:
+        """What is to be said of a column with so few categories."""
+        return () if found > 1 else (f"'{self.column}' has one category only in the training split",)
+
 
 def category(column: Column, dialect: Dialect) -> str:
     """The column as the text by which its categories are named."""
@@ -106,7 +110,9 @@ class OneHot(Categorical):
             for one, test in zip(kept, tests, strict=True)
         ]
         rest = f"CASE WHEN {' OR '.join(tests)} THEN 0 ELSE 1 END" if tests else "1"
-        return Rendered((*outputs, Output(f"{name}=(other)", rest)), counts=(Count("in_other", f"({rest}) = 1"),))
+        counts = (Count("in_other", f"({rest}) = 1"),)
+        remarks = self.remarks(len(kept) + statistics["folded"])
+        return Rendered((*outputs, Output(f"{name}=(other)", rest)), counts=counts, remarks=remarks)
 
 
 def _is(value: str, kept: str | None, dialect: Dialect) -> str:
@@ -161,7 +167,8 @@ class Frequency(Categorical):
         rows = tuple((value, None, (count / statistics["rows"],)) for value, count in statistics["counts"])
         output = Output(name, f"coalesce({looked_up()}, {dialect.number(0)})")
         unseen = Count("unseen", f"{looked_up()} IS NULL")
-        return Rendered((output,), Lookup(self.value(statistics, dialect), rows, None), (unseen,))
+        lookup = Lookup(self.value(statistics, dialect), rows, None)
+        return Rendered((output,), lookup, (unseen,), self.remarks(len(rows)))
 
 
 @dataclass(frozen=True, kw_only=True)

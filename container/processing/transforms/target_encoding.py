@@ -16,6 +16,7 @@ from processing.sql.dialect import Dialect
 from processing.task import Task
 from processing.transforms.categories import Categorical
 from processing.transforms.interface import (
+    CannotFit,
     Count,
     Fitter,
     FoldSum,
@@ -28,6 +29,8 @@ from processing.transforms.interface import (
 
 FOLDS = ("2", "4", "8", "16")
 """Folds come from one hex digit of the key's hash, so they divide sixteen."""
+MAX_ENCODED = 200_000
+"""Categories times classes: each is written into features.json and, for each fold, into a lookup table."""
 
 
 T = TypeVar("T")
@@ -47,6 +50,9 @@ class TargetEncoding(Categorical):
     def fit(self, fitter: Fitter) -> Statistics:
         filled = self.filled(fitter)
         counts = per_category(fitter.fold_sums(self.value(filled, fitter.dialect), self.folds), self.folds)
+        if len(counts) * max(1, len(fitter.target.classes)) > MAX_ENCODED:
+            what = f"'{self.column}' has {len(counts)} categories for {len(fitter.target.classes)} classes"
+            raise CannotFit(what, "take a coarser column, or use 'transform: hashing'")
         if fitter.target.task is Task.MULTICLASS:
             every = [[value, rows, totals] for value, rows, totals in counts]
             return {**filled, "classes": list(fitter.target.classes), "counts": every}
@@ -64,7 +70,8 @@ class TargetEncoding(Categorical):
             for index, one in enumerate(names)
         ]
         lookup = Lookup(self.value(statistics, dialect), tuple(rows), self.folds, len(names))
-        return Rendered(tuple(outputs), lookup, (Count("unseen", f"{looked_up()} IS NULL"),))
+        unseen = Count("unseen", f"{looked_up()} IS NULL")
+        return Rendered(tuple(outputs), lookup, (unseen,), self.remarks(len(counts)))
 
 
 Counts = tuple[str | None, Sequence[int], Sequence[Sequence[float]]]
