@@ -59,7 +59,7 @@ def rounded(value: Any) -> Any:
 
 
 @given(ROWS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_auc_is_the_share_of_pairs_in_the_right_order(tmp_path: Path, rows: list[tuple[bool, int]]) -> None:
     labels, scores = arrays(rows)
     pairs = [(p > n) + (p == n) / 2 for p in scores[labels == 1] for n in scores[labels == 0]]
@@ -67,7 +67,7 @@ def test_auc_is_the_share_of_pairs_in_the_right_order(tmp_path: Path, rows: list
 
 
 @given(ROWS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_the_best_threshold_has_the_best_f1_of_all(tmp_path: Path, rows: list[tuple[bool, int]]) -> None:
     labels, scores = arrays(rows)
     f1 = {t: float(rates(rank([(scores, labels)], tmp_path, t).confusion.as_array())["f1"]) for t in scores}
