@@ -1,0 +1,222 @@
+"""What is there now: a small interface to the live side, and the frozen `Live` that planning reads.
+
+`Remote` is all that a plan needs to know of AWS; the gateway implements it, tests do so in memory. `read_live` asks it
+once and gives a `Live`. `fingerprint` is over what a deployment changes; a saved plan holds it, and is refused when it
+has become another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Final, Protocol
+
+from pipelines.definition import Definition, digest, parse
+from pipelines.errors import DefinitionError
+from pipelines.plan.marks import mark_of, value_digest, without_mark
+from pipelines.schedule import Schedule
+from pipelines.spec import Notification
+
+# Tags that AWS itself puts on pipelines; they are not pipeline.yaml's to remove.
+AWS_TAGS: Final = ("aws:", "sagemaker:")
+
+
+@dataclass(frozen=True)
+class LivePipeline:
+    """A described pipeline; the description still has its mark."""
+
+    arn: str
+    definition: str
+    role: str
+    description: str = ""
+    parallelism: int | None = None
+    version: int | None = None
+
+    @cached_property
+    def parsed(self) -> Definition | None:
+        """The definition, None when it cannot be read (somebody else's, by hand)."""
+        try:
+            return parse(self.definition, where=self.arn)
+        except DefinitionError:
+            return None
+
+    @cached_property
+    def digest(self) -> str:
+        """The definition's digest; of its text when it cannot be read."""
+        return self.parsed.digest if self.parsed else hashlib.sha256(self.definition.encode()).hexdigest()
+
+    @property
+    def own_description(self) -> str:
+        return without_mark(self.description)
+
+    @property
+    def mark(self) -> tuple[str, ...]:
+        return mark_of(self.description)
+
+
+@dataclass(frozen=True)
+class LiveSchedule:
+    """A schedule that is there, and its description."""
+
+    value: Schedule
+    description: str = ""
+
+    @property
+    def is_as_deployed(self) -> bool:
+        return mark_of(self.description) == (value_digest(self.value),)
+
+
+@dataclass(frozen=True)
+class LiveNotification:
+    """An EventBridge rule of ours that is there, and its description."""
+
+    value: Notification
+    description: str = ""
+
+    @property
+    def is_as_deployed(self) -> bool:
+        return mark_of(self.description) == (value_digest(self.value),)
+
+
+@dataclass(frozen=True)
+class Running:
+    """An execution that has not ended."""
+
+    arn: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Object:
+    """An object in S3, by its content."""
+
+    bucket: str
+    key: str
+    sha256: str
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What to look for: objects and images that must be there, steps whose last results count."""
+
+    pipeline: str
+    bucket: str
+    objects: tuple[Object, ...] = ()
+    images: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Live:
+    """The state of a pipeline and of what belongs to it. `objects` and `images` are those of the needs that are there.
+
+    `results` holds, of each cached step that ever succeeded, the ARN of the last execution in which it did; None when
+    nobody asked. `others` names schedules that start the pipeline and are not pipeline.yaml's.
+    """
+
+    pipeline: LivePipeline | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    schedules: Mapping[str, LiveSchedule] = field(default_factory=dict)
+    notifications: Mapping[str, LiveNotification] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
+    has_bucket: bool = True
+    objects: frozenset[Object] = frozenset()
+    images: frozenset[str] = frozenset()
+    running: tuple[Running, ...] = ()
+    results: Mapping[str, str] | None = None
+
+    @property
+    def own_tags(self) -> dict[str, str]:
+        return {key: value for key, value in self.tags.items() if not key.startswith(AWS_TAGS)}
+
+
+class Remote(Protocol):
+    """What a plan asks of AWS. Every method only reads, and may raise `AwsError`."""
+
+    def pipeline(self, name: str) -> LivePipeline | None:
+        """The pipeline's latest version, or None."""
+
+    def tags(self, arn: str) -> Mapping[str, str]:
+        """A pipeline's tags, all pages."""
+
+    def schedules(self, pipeline: str) -> Mapping[str, LiveSchedule]:
+        """The schedules whose names begin with `aws_prefix(pipeline)`, by the rest of their names."""
+
+    def other_schedules(self, arn: str) -> tuple[str, ...]:
+        """The names of other schedules in the default group that start the pipeline."""
+
+    def notifications(self, pipeline: str) -> Mapping[str, LiveNotification]:
+        """The rules whose names begin with `aws_prefix(pipeline)`, by the rest of their names."""
+
+    def has_bucket(self, bucket: str) -> bool: ...
+
+    def has_object(self, bucket: str, key: str, sha256: str) -> bool:
+        """Whether an object of that content is there."""
+
+    def has_image(self, uri: str) -> bool:
+        """Whether the registry has the image."""
+
+    def running(self, pipeline: str) -> tuple[Running, ...]:
+        """The executions that have not ended, newest first."""
+
+    def results(self, pipeline: str, steps: tuple[str, ...]) -> Mapping[str, str] | None:
+        """See `Live.results`; None when it is not known."""
+
+
+def read_live(remote: Remote, needs: Needs) -> Live:
+    """Ask for everything that a plan depends on. Without a bucket or a pipeline, nothing is asked of what is in it."""
+    pipeline = remote.pipeline(needs.pipeline)
+    has_bucket = remote.has_bucket(needs.bucket)
+    objects = needs.objects if has_bucket else ()
+    return Live(
+        pipeline=pipeline,
+        tags=remote.tags(pipeline.arn) if pipeline else {},
+        schedules=remote.schedules(needs.pipeline),
+        notifications=remote.notifications(needs.pipeline),
+        others=remote.other_schedules(pipeline.arn) if pipeline else (),
+        has_bucket=has_bucket,
+        objects=frozenset(item for item in objects if remote.has_object(item.bucket, item.key, item.sha256)),
+        images=frozenset(uri for uri in needs.images if remote.has_image(uri)),
+        running=remote.running(needs.pipeline) if pipeline else (),
+        results=remote.results(needs.pipeline, needs.steps) if pipeline and needs.steps else None,
+    )
+
+
+State = dict[str, Any]
+
+
+def state(live: Live) -> State:
+    """What a deployment changes, as plain JSON: neither objects nor images, which only ever come to be there."""
+    pipeline = live.pipeline
+    return {
+        "pipeline": pipeline
+        and {
+            "definition": pipeline.digest,
+            "description": pipeline.description,
+            "role": pipeline.role,
+            "parallelism": pipeline.parallelism,
+        },
+        "tags": live.own_tags,
+        "schedules": {key: _described(item) for key, item in live.schedules.items()},
+        "notifications": {key: _described(item) for key, item in live.notifications.items()},
+    }
+
+
+def _described(item: LiveSchedule | LiveNotification) -> State:
+    return {"value": asdict(item.value), "description": item.description}
+
+
+def state_fingerprint(of: State) -> str:
+    """SHA-256 of a state."""
+    return digest(of)
+
+
+def fingerprint(live: Live) -> str:
+    """SHA-256 over the state of the live side; the same for the same state, whatever order AWS lists it in."""
+    return state_fingerprint(state(live))

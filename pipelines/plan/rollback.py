@@ -1,0 +1,58 @@
+"""Back to a version of a pipeline that was deployed before: its definition and its record in, a `Desired` out.
+
+The version comes back with what was deployed with it: role, limit, schedules, notifications, tags, and the images and
+objects that it reads, which content-addressing kept in place. A version without a record (someone else deployed it)
+comes back as a definition alone, with everything around it left as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pipelines.definition import Definition
+from pipelines.errors import UsageError
+from pipelines.plan.desired import Desired
+from pipelines.plan.live import Live
+from pipelines.plan.record import Record
+from pipelines.spec import Target
+
+
+def rolled_back(pipeline: str, target: Target, definition: Definition, record: Record | None, live: Live) -> Desired:
+    """The state to go back to. Raises `UsageError` when the record is of another definition or there is no pipeline."""
+    if live.pipeline is None:
+        fix = f"deploy it: pipelines deploy --env {target.name}"
+        raise UsageError(f"there is no pipeline {pipeline}", where=f"environment {target.name}", fix=fix)
+    here = Desired(
+        pipeline=pipeline,
+        environment=target.name,
+        account=target.account,
+        region=target.region,
+        bucket=target.bucket,
+        prefix=target.prefix,
+        role=live.pipeline.role,
+        definition=definition,
+        neutral=definition.digest,
+    )
+    if record is None:
+        return replace(
+            here,
+            description=live.pipeline.own_description,
+            tags=live.own_tags,
+            schedules={name: item.value for name, item in live.schedules.items()},
+            notifications={name: item.value for name, item in live.notifications.items()},
+        )
+    if record.definition != definition.digest:
+        what = "the record of the deployment is of another definition"
+        raise UsageError(what, where=f"environment {target.name}", fix="deploy the version from its commit instead")
+    return replace(
+        here,
+        role=record.role,
+        neutral=record.neutral,
+        description=record.description,
+        parallelism=record.parallelism,
+        tags=record.tags,
+        uploads=record.uploads,
+        images=record.images,
+        schedules=record.schedules,
+        notifications=record.notifications,
+    )
