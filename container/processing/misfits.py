@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from itertools import zip_longest
 from pathlib import Path
 
 from processing.columns import Column, ColumnType
@@ -76,11 +78,27 @@ def _in_file(path: Path, source: Source, wanted: Sequence[Column]) -> Iterator[P
         what = f"a value of {names} is not of its declared type"
         yield Problem(str(path), what, "declare what the file holds, or rewrite it")
         return
+    broken = _not_utf8(path)
+    if broken is not None:
+        yield broken
+        return
     for line, texts in records(path, source):
+        if None in texts.values() and source.format == "csv":
+            yield Problem(f"{path}:{line}", "the record has fewer or more fields than the header", "mend the file")
         for column, check, kind in checks:
             text = texts.get(column.name)
             if text is not None and text not in source.null and not check(text):
                 yield _problem(path, line, column, text, kind)
+
+
+def _not_utf8(path: Path) -> Problem | None:
+    """Only Spark comes here with such a file: DuckDB's reader rejects the record."""
+    with gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb") as raw:
+        lines = enumerate(raw, 1)
+        number = next((n for n, line in lines if line.decode("utf-8", errors="ignore").encode() != line), None)
+    if number is None:
+        return None
+    return Problem(f"{path}:{number}", "the file is not UTF-8", "write it as UTF-8")
 
 
 def _csv_records(path: Path, source: Source) -> Iterator[tuple[int, Mapping[str, str | None]]]:
@@ -88,7 +106,9 @@ def _csv_records(path: Path, source: Source) -> Iterator[tuple[int, Mapping[str,
         records = csv.reader(stream, delimiter=source.delimiter)
         header = next(records)
         for record in records:
-            yield records.line_num, dict(zip(header, record, strict=False))
+            if record:  # a blank line is no record
+                held = record if len(record) <= len(header) else [*record[: len(header) - 1], None]
+                yield records.line_num, dict(zip_longest(header, held))
 
 
 def _json_records(path: Path, _source: Source) -> Iterator[tuple[int, Mapping[str, str | None]]]:

@@ -24,6 +24,8 @@ class Raw:
     relation: str
     kinds: Mapping[str, str]
     null: tuple[str, ...] = ()
+    bad: str | None = None
+    """Where a record could not be read, if the reader does not reject it itself."""
 
 
 def raw_of(
@@ -36,9 +38,11 @@ def raw_of(
             types = {column.name: dialect.read_typed.get(column.type, dialect.text_type) for column in wanted}
             columns = tuple((name, types.get(name, dialect.text_type)) for name in kinds)
             scan = Scan(tuple(files), columns, source.null, source.delimiter)
-            return Raw(dialect.scan(scan), kinds, () if dialect.reads_null else source.null)
+            null = () if dialect.reads_null else source.null
+            return Raw(dialect.scan(scan), kinds, null, dialect.spoilt([column.name for column in wanted]))
         case "json":
-            return Raw(dialect.json(files, [column.name for column in wanted]), kinds, source.null)
+            names = [column.name for column in wanted]
+            return Raw(dialect.json(files, names), kinds, source.null, dialect.spoilt(names))
         case "parquet":
             return Raw(dialect.parquet(files), kinds, source.null)
     raise ValueError(f"unknown format {source.format}")
@@ -51,7 +55,9 @@ def source_sql(raws: Sequence[Raw], wanted: Sequence[Column], name: str, dialect
 
 def _typed_rows(raw: Raw, wanted: Sequence[Column], name: str, dialect: Dialect) -> str:
     values = [f"{value_sql(one, raw.kinds[one.name], dialect)} AS {dialect.name(str(one))}" for one in wanted]
-    bad = " OR ".join(filter(None, (bad_sql(one, raw.kinds[one.name], dialect) for one in wanted))) or "false"
+    bad = (
+        " OR ".join(filter(None, [raw.bad, *(bad_sql(one, raw.kinds[one.name], dialect) for one in wanted)])) or "false"
+    )
     chosen = ",\n  ".join([*values, f"coalesce({bad}, false) AS {dialect.name(f'_bad.{name}')}"])
     return f"SELECT\n  {chosen}\nFROM {with_nulls(raw, wanted, dialect)}"
 
@@ -62,7 +68,8 @@ def with_nulls(raw: Raw, wanted: Sequence[Column], dialect: Dialect) -> str:
     if not raw.null or not texts:
         return raw.relation
     null = ", ".join(map(dialect.text, raw.null))
-    columns = [dialect.name(column.name) for column in wanted if column.name not in texts]
+    others = [dialect.name(column.name) for column in wanted if column.name not in texts]
+    columns = [*others, *([dialect.name(dialect.corrupt)] if raw.bad else [])]
     for column in map(dialect.name, texts):
         columns.append(f"CASE WHEN {column} IN ({null}) THEN NULL ELSE {column} END AS {column}")
     return f"(SELECT {', '.join(columns)} FROM {raw.relation}) AS raw"
