@@ -195,6 +195,16 @@ def test_what_is_no_features_json_is_refused(text: str, message: str) -> None:
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(("given", "told"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_waiting_threads_sleep_unless_told_otherwise(given: dict[str, str], told: str) -> None:
+    program = "import os, processing.training; print(os.environ['OMP_WAIT_POLICY'])"
+    environment = {**{k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}, "PYTHONPATH": str(CONTAINER)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment | given, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == told
+
+
 def test_a_missing_library_is_told_with_both_ways_out() -> None:
     def no_libgomp(_name: str) -> Any:
         raise OSError("libgomp.so.1: cannot open shared object file")
