@@ -146,3 +146,15 @@ PRECEDENCE = [
 @pytest.mark.parametrize(("loose", "tight"), PRECEDENCE)
 def test_what_binds_tighter(loose: str, tight: str) -> None:
     assert parse(loose, column).root == parse(tight, column).root
+
+
+def test_a_divisor_is_never_zero_on_any_engine() -> None:
+    """DuckDB divides by zero to null by itself; another engine fails, or gives infinity."""
+    assert parse("x / (y - 1)", column).root.sql(DuckDB()) == (
+        '(CAST("t.x" AS DOUBLE) / nullif((CAST("t.y" AS DOUBLE) - 1.0e0), 0e0))'
+    )
+
+
+def test_a_logarithm_is_only_of_what_is_above_zero_on_any_engine() -> None:
+    sql = parse("log(x)", column).root.sql(DuckDB())
+    assert sql == 'ln(nullif(greatest(CAST("t.x" AS DOUBLE), 0e0), 0e0))'

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -336,6 +337,61 @@ def test_buckets_are_those_of_hashlib(engine: Any, table: Any, buckets: int) -> 
         return int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:7], 16) % buckets
 
     same(learned.column(), [bucket(value) for (value,) in texts(table)[1]])
+
+
+def or_nan(value: Any, result: Any) -> float:
+    return math.nan if value is None else float(result(value))
+
+
+# What a transform without statistics makes of a row, in Python.
+PLAIN = {
+    "transform: passthrough, column: x": lambda row: [or_nan(row["x"], float)],
+    "transform: missing, column: c": lambda row: [float(row["c"] is None)],
+    "transform: boolean, column: b": lambda row: [or_nan(row["b"], float)],
+    "transform: boolean, column: c, true: [a, b]": lambda row: [or_nan(row["c"], lambda text: text in ("a", "b"))],
+    "transform: boolean, column: n, true: 1, false: 0": lambda row: [{1: 1.0, 0: 0.0}.get(row["n"], math.nan)],
+    "transform: text_length, column: c": lambda row: [or_nan(row["c"], len)],
+    "transform: cyclic, column: n, period: 24": lambda row: [
+        or_nan(row["n"], lambda hour: math.sin(math.tau * hour / 24)),
+        or_nan(row["n"], lambda hour: math.cos(math.tau * hour / 24)),
+    ],
+    "transform: date_parts, column: at, parts: [year, quarter, month, week, day, day_of_year, weekday, weekend, hour, "
+    "minute], cyclic: hour": lambda row: [
+        *(or_nan(row["at"], part) for part in DATE_PARTS),
+        or_nan(row["at"], lambda at: math.sin(math.tau * at.hour / 24)),
+        or_nan(row["at"], lambda at: math.cos(math.tau * at.hour / 24)),
+    ],
+}
+DATE_PARTS = [
+    lambda at: at.year,
+    lambda at: (at.month + 2) // 3,
+    lambda at: at.month,
+    lambda at: at.isocalendar().week,
+    lambda at: at.day,
+    lambda at: at.timetuple().tm_yday,
+    lambda at: at.isoweekday(),
+    lambda at: at.isoweekday() >= 6,
+    lambda at: at.hour,
+    lambda at: at.minute,
+]
+TIMES = st.none() | st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)).map(lambda at: at.replace(microsecond=0))
+
+
+@pytest.mark.parametrize("feature", PLAIN, ids=lambda feature: feature[:40])
+@LAWS
+@given(table=TABLE, times=st.lists(TIMES, min_size=35, max_size=35))
+def test_what_needs_no_statistic_is_what_python_says(
+    engine: Any, feature: str, table: Any, times: list[datetime | None]
+) -> None:
+    taken = iter(times)
+    dated = tuple([{**row, "at": next(taken)} for row in rows] for rows in table)
+    learned = Learned(engine, feature, tuple([{**row, "at": at_text(row)} for row in rows] for rows in dated))
+    same(learned.values, [PLAIN[feature](row) for row in itertools.chain(*dated)])
+    assert learned.statistics == {}
+
+
+def at_text(row: Row) -> str | None:
+    return None if row["at"] is None else str(row["at"])
 
 
 # One of each transform; a planted value is anything at all in the rows outside training.

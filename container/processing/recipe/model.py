@@ -153,9 +153,12 @@ class Recipe:
         joins = [join for join in self.joins if join.source == column.source]
         return (column, *(left for join in joins for left, _ in join.on))
 
-    def used(self) -> tuple[Column, ...]:
-        """Every column that is read, each once, in a stable order: key, target, split, joins, features."""
-        wanted = [*self.key, self.target.column, *self.split.columns]
+    def used(self, labelled: bool = True) -> tuple[Column, ...]:
+        """Every column that is read, each once, in a stable order: key, target, split, joins, features.
+
+        New data to be scored has no target, and belongs to no split.
+        """
+        wanted = [*self.key, *([self.target.column, *self.split.columns] if labelled else [])]
         wanted += [column for join in self.joins for pair in join.on for column in pair]
         wanted += [column for feature in self.features for column in feature.transform.columns]
         return tuple(dict.fromkeys(wanted))
