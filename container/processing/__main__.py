@@ -1,4 +1,4 @@
-"""`python3 -m processing {features,train,evaluate}`: runs one step and tells a failure where the service looks.
+"""`python3 -m processing STEP`: runs one step and tells a failure where the service looks.
 
 This is the only place that reads the environment and the arguments, and that exits. `train` as the only argument is
 the training contract. Exit code 0: done; 1: a bug of ours; 2: a mistake the user can mend; 143: stopped.
@@ -34,10 +34,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The step and its settings."""
     parser = _Parser(prog="python3 -m processing", description="The steps of the reference pipeline.")
     steps = parser.add_subparsers(dest="step", required=True, parser_class=_Parser)
-    features = steps.add_parser("features", help="CSV inputs and a recipe to train, validation and test")
+    features = steps.add_parser("features", help="inputs and a recipe to train, validation and test")
     features.add_argument("--recipe", type=Path, help="the recipe; else the only *.yaml of the input 'recipe'")
-    features.add_argument("--memory-limit", help="DuckDB's memory, for example 4GB; it spills beyond")
-    features.add_argument("--threads", type=int, help="as many as the container has cores when left out")
+    features.add_argument("--explain", action="store_true", help="tell size, passes, memory and time; do nothing")
+    transform = steps.add_parser("transform", help="new data and features.json to a table of features")
+    for step in (features, transform):
+        step.add_argument("--memory-limit", help="DuckDB's memory, for example 4GB; it spills beyond")
+        step.add_argument("--threads", type=int, help="as many as the container has cores when left out")
+    bundle = steps.add_parser("spark-bundle", help="the files that a PySparkProcessor runs")
+    bundle.add_argument("target", type=Path, help="where processing.zip goes; spark_features.py lands beside it")
     steps.add_parser("train", help="XGBoost with early stopping")
     steps.add_parser("evaluate", help="evaluation.json and report.html on the test split")
     return parser.parse_args(arguments)
@@ -51,7 +56,25 @@ def run(arguments: Sequence[str], paths: Paths) -> None:
             from processing.features import run_features
             from processing.machine import Limits
 
-            run_features(paths, options.recipe, Limits(options.memory_limit, options.threads))
+            limits = Limits(options.memory_limit, options.threads)
+            if options.explain:
+                from processing.explain import explain
+                from processing.features import find_recipe
+                from processing.recipe.reader import load_recipe
+
+                path = options.recipe or find_recipe(paths.processing_input("recipe"))
+                print("\n".join(explain(load_recipe(path), paths, limits)))
+            else:
+                run_features(paths, options.recipe, limits)
+        case "transform":
+            from processing.machine import Limits
+            from processing.transform import run_transform
+
+            run_transform(paths, Limits(options.memory_limit, options.threads))
+        case "spark-bundle":
+            from processing.spark.bundle import write_bundle
+
+            write_bundle(options.target)
         case "train":
             from processing.train import run_train
 

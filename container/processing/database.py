@@ -59,7 +59,7 @@ class Database(Protocol):
         """The query's rows as a scratch table; gives the relation that reads it back."""
         ...
 
-    def export(self, query: str, folder: Path, output: Output, ordered: bool) -> int:
+    def export(self, query: str, folder: Path, output: Output, ordered: bool, prefix: str = "part") -> int:
         """The query's rows as the files of a folder; gives how many rows."""
         ...
 

@@ -82,7 +82,7 @@ class Engine:
         self._copy(query, path, "FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE 30720")
         return self.dialect.parquet([str(path)])
 
-    def export(self, query: str, folder: Path, output: Output, ordered: bool) -> int:
+    def export(self, query: str, folder: Path, output: Output, ordered: bool, prefix: str = "part") -> int:
         """The query's rows as the files part-00000, part-00001, … of a folder; gives how many rows.
 
         In order, that is one file: which rows a second one would hold depends on the threads.
@@ -93,13 +93,13 @@ class Engine:
             "csv": "FORMAT csv, HEADER false",
         }[output.format]
         if ordered:
-            return self._copy(query, folder / f"part-00000.{output.format}", options)
+            return self._copy(query, folder / f"{prefix}-00000.{output.format}", options)
         size = f"FILE_SIZE_BYTES {output.file_megabytes * 1024**2}, FILENAME_PATTERN 'draft-{{i}}'"
         rows = self._copy(query, folder, f"{options}, {size}, OVERWRITE_OR_IGNORE true")
         drafts = folder.glob(f"draft-*.{output.format}")
         numbered = sorted(drafts, key=lambda path: int(path.stem.removeprefix("draft-")))
         for number, path in enumerate(numbered):
-            path.rename(folder / f"part-{number:05d}.{output.format}")
+            path.rename(folder / f"{prefix}-{number:05d}.{output.format}")
         return rows
 
     def _copy(self, query: str, target: Path, options: str) -> int:

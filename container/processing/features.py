@@ -27,6 +27,7 @@ from processing.recipe.model import Recipe
 from processing.recipe.reader import load_recipe
 from processing.scratch import scratch_folder
 from processing.settling import settle
+from processing.sharding import refuse_several
 from processing.sql.stage import clean_sql
 from processing.sql.transform import split_rows
 from processing.staging import stage
@@ -37,6 +38,7 @@ ORDERED = 500_000
 
 def run_features(paths: Paths, recipe_path: Path | None = None, limits: Limits | None = None) -> None:
     """Run the step below the root of `paths`."""
+    refuse_several(paths)
     started = time.monotonic()
     from processing.engine import Engine  # not where Spark runs: its image has no DuckDB
 
@@ -73,7 +75,9 @@ def write_splits(engine: Database, fitted: Fitted, clean: str, rows: int, paths:
     """The tables, as the recipe's `output` asks."""
     output = fitted.recipe.output
     ordered = output.order == "hash" or (output.order == "auto" and rows <= ORDERED)
-    statement = fitted.sql(clean, engine.dialect, headerless=output.format == "csv")
+    # XGBoost's algorithm wants the target first, and nothing that is no feature.
+    own = ("target",) if output.format == "csv" else ("key", "target")
+    statement = fitted.sql(clean, engine.dialect, own)
     for split in SPLITS:
         query = statement + split_rows(split, ordered, engine.dialect)
         with stage_of(STEP, f"write {split}", engine.percent) as progress:

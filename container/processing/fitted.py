@@ -83,9 +83,8 @@ class Fitted:
                 columns = lookup_columns(item.lookup, engine.dialect)
                 engine.keep(lookup_table(index), columns, lookup_rows(item.lookup))
 
-    def sql(self, relation: str, dialect: Dialect, *, headerless: bool = False) -> str:
-        """The transform statement of all rows of a relation; `headerless` leaves out the key: the target is first."""
-        own = ("target",) if headerless else ("key", "target")
+    def sql(self, relation: str, dialect: Dialect, own: Sequence[str] = ("key", "target")) -> str:
+        """The transform statement of all rows of a relation; `own` are the columns before the features'."""
         names = [column.name for column in self.columns]
         return transform_sql(self.rendered(dialect), names, relation, dialect, own)
 

@@ -5,10 +5,10 @@ In: engine, recipe, the staged table. Out: a document for quality.json; DataErro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from processing.columns import ColumnType
+from processing.columns import Column, ColumnType
 from processing.database import Database
 from processing.errors import DataError, Problem
 from processing.fitted import Fitted
@@ -28,22 +28,49 @@ Summary = dict[str, Any]
 def summarise(engine: Database, recipe: Recipe, staged: Staged, settled: Settled) -> Summary:
     """The counts; the rows read are the rows dropped plus the rows of the splits."""
     name = engine.dialect.name
-    used = recipe.used()
-    counts = {"rows": "count(*)", "dropped": f"count(*) - count({name('_target')})"}
-    counts |= {f"matched.{j.source}": f"count(*) FILTER (WHERE {name(f'_matched.{j.source}')})" for j in recipe.joins}
-    for column in used:
-        value = name(str(column))
-        counts[f"nulls.{column}"] = f"count(*) - count({value})"
-        if column.type is ColumnType.NUMBER:
-            counts[f"odd.{column}"] = f"count({value}) - count({finite(column, engine.dialect)})"
-    values = engine.row(f"SELECT {', '.join(counts.values())} FROM {settled.relation}")
-    found = dict(zip(counts, (int(value) for value in values), strict=True))
+    dropped = {"dropped": f"count(*) - count({name('_target')})"}
+    found = _counts(engine, recipe, recipe.used(), settled.relation, dropped)
     unseen = sum(settled.unseen.values())
     summary = {
         "rows_read": found["rows"],
         "rows_dropped_for_null_target": found["dropped"] - unseen,
         **({"rows_dropped_for_unseen_class": dict(settled.unseen)} if unseen else {}),
         "splits": _splits(engine, settled),
+        **_read(recipe, recipe.used(), found, staged),
+    }
+    if settled.cuts.times is not None:
+        first, second = settled.cuts.times
+        summary["split_times"] = {"validation_from": first, "test_from": second}
+    _check(recipe, summary, found["dropped"], settled.target.task)
+    return summary
+
+
+def summarise_new(engine: Database, recipe: Recipe, staged: Staged) -> Summary:
+    """The counts of rows that are to be scored."""
+    used = recipe.used(labelled=False)
+    found = _counts(engine, recipe, used, staged.relation, {})
+    return {"rows_read": found["rows"], **_read(recipe, used, found, staged)}
+
+
+def _counts(
+    engine: Database, recipe: Recipe, used: Sequence[Column], relation: str, more: Mapping[str, str]
+) -> dict[str, int]:
+    """Rows, matches of joins, nulls and numbers that are none, in one scan."""
+    name = engine.dialect.name
+    counts = {"rows": "count(*)", **more}
+    counts |= {f"matched.{j.source}": f"count(*) FILTER (WHERE {name(f'_matched.{j.source}')})" for j in recipe.joins}
+    for column in used:
+        value = name(str(column))
+        counts[f"nulls.{column}"] = f"count(*) - count({value})"
+        if column.type is ColumnType.NUMBER:
+            counts[f"odd.{column}"] = f"count({value}) - count({finite(column, engine.dialect)})"
+    values = engine.row(f"SELECT {', '.join(counts.values())} FROM {relation}")
+    return dict(zip(counts, (int(value) for value in values), strict=True))
+
+
+def _read(recipe: Recipe, used: Sequence[Column], found: Mapping[str, int], staged: Staged) -> Summary:
+    """What was counted of joins, columns and sources."""
+    return {
         "joins": {j.source: {"rows_without_match": found["rows"] - found[f"matched.{j.source}"]} for j in recipe.joins},
         "columns": {
             str(column): {"nulls": found[f"nulls.{column}"], "not_finite": found.get(f"odd.{column}", 0)}
@@ -51,11 +78,6 @@ def summarise(engine: Database, recipe: Recipe, staged: Staged, settled: Settled
         },
         "sources": {source: _files(inventory) for source, inventory in staged.inventories.items()},
     }
-    if settled.cuts.times is not None:
-        first, second = settled.cuts.times
-        summary["split_times"] = {"validation_from": first, "test_from": second}
-    _check(recipe, summary, found["dropped"], settled.target.task)
-    return summary
 
 
 def _splits(engine: Database, settled: Settled) -> Mapping[str, Summary]:
@@ -79,7 +101,7 @@ def _splits(engine: Database, settled: Settled) -> Mapping[str, Summary]:
     return splits
 
 
-def count_treated(engine: Database, fitted: Fitted, clean: str) -> Summary:
+def count_treated(engine: Database, fitted: Fitted, clean: str, splits: Sequence[str] = SPLITS) -> Summary:
     """By feature: remarks on what was fitted, and rows treated in a way of their own (unseen categories, ...).
 
     The lookup tables have to be there. Features with nothing to tell are left out.
@@ -92,7 +114,7 @@ def count_treated(engine: Database, fitted: Fitted, clean: str) -> Summary:
     for feature, item in zip(fitted.recipe.features, rendered, strict=True):
         told: Summary = {"remarks": list(item.remarks)} if item.remarks else {}
         for count in item.counts:
-            by_split = {split: rows[split][place] for split in SPLITS if split in rows and rows[split][place]}
+            by_split = {split: rows[split][place] for split in splits if split in rows and rows[split][place]}
             place += 1
             if by_split:
                 told[count.name] = by_split

@@ -60,9 +60,11 @@ class Inventory:
         return tuple(path for _, paths in self.by_layout for path in paths)
 
 
-def take_inventory(source: Source, folder: Path, wanted: Sequence[Column], parquet: ParquetReader) -> Inventory:
-    """The files of a source; DataError when there are none, or when a wanted column is not in them."""
-    files = find_files(source, folder)
+def take_inventory(
+    source: Source, files: Sequence[Path], wanted: Sequence[Column], parquet: ParquetReader
+) -> Inventory:
+    """The files of a source by layout; DataError when a wanted column is not in them, or no row."""
+    folder = files[0].parent
     layouts: dict[Layout, list[Path]] = {}
     empty = []
     problems: list[Problem] = []

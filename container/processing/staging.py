@@ -17,7 +17,7 @@ from processing.json_files import find_broken
 from processing.misfits import find_misfits
 from processing.nearest import suggestion
 from processing.recipe.model import Join, Recipe, Source
-from processing.sources import Inventory, take_inventory
+from processing.sources import Inventory, find_files, take_inventory
 from processing.sql.stage import raw_of, selected_sql, source_sql, stage_sql, table_sql
 
 
@@ -29,9 +29,23 @@ class Staged:
     inventories: Mapping[str, Inventory]
 
 
-def stage(engine: Database, recipe: Recipe, folder_of: Callable[[str], Path], scratch: Path) -> Staged:
-    """Read every source, join, and write the table."""
-    staging = _Staging(engine, recipe, folder_of, scratch)
+Choose = Callable[[list[Path]], list[Path]]
+
+
+def stage(
+    engine: Database,
+    recipe: Recipe,
+    folder_of: Callable[[str], Path],
+    scratch: Path,
+    choose: Choose | None = None,
+) -> Staged:
+    """Read every source, join, and write the table.
+
+    With `choose`, the rows are new ones, to be scored: of the files it chooses of the first source, without target or
+    split; their keys may repeat.
+    """
+    labelled = choose is None
+    staging = _Staging(engine, recipe, folder_of, scratch, choose)
     base = recipe.base
     selected = {name for source in recipe.sources.values() for name in source.of}
     for name in selected:
@@ -39,24 +53,35 @@ def stage(engine: Database, recipe: Recipe, folder_of: Callable[[str], Path], sc
     joined = {join.source: staging.keep(recipe.sources[join.source]) for join in recipe.joins}
     for join in recipe.joins:
         _check_join(engine, join, joined[join.source])
-    query = stage_sql(recipe, staging.query(base), joined, engine.dialect)
+    query = stage_sql(recipe, staging.query(base), joined, engine.dialect, labelled)
     relation = staging.write(base, query, "staged")
     _check_key(engine, recipe, relation)
+    if labelled:
+        _check_unique(engine, recipe, relation)
     return Staged(relation, staging.inventories)
 
 
 class _Staging:
     """The sources of one recipe, on their way into scratch files."""
 
-    def __init__(self, engine: Database, recipe: Recipe, folder_of: Callable[[str], Path], scratch: Path) -> None:
+    def __init__(
+        self,
+        engine: Database,
+        recipe: Recipe,
+        folder_of: Callable[[str], Path],
+        scratch: Path,
+        choose: Choose | None,
+    ) -> None:
         self._engine, self._scratch = engine, scratch
-        self._wanted = _by_source(recipe)
-        self.inventories = {
-            name: take_inventory(source, folder_of(source.input), self._wanted[name], engine)
-            for name, source in recipe.sources.items()
-            if not source.select
-        }
-        _check_known_after(recipe, self.inventories)
+        self._wanted = _by_source(recipe, recipe.used(labelled=choose is None))
+        self.inventories: dict[str, Inventory] = {}
+        for name, source in recipe.sources.items():
+            if not source.select:
+                files = find_files(source, folder_of(source.input))
+                chosen = choose(files) if choose is not None and name == recipe.base.name else files
+                self.inventories[name] = take_inventory(source, chosen, self._wanted[name], engine)
+        if choose is None:
+            _check_known_after(recipe, self.inventories)
 
     def query(self, source: Source) -> str:
         """The typed rows of a source."""
@@ -116,9 +141,8 @@ def _near(column: Column, columns: Sequence[str]) -> str:
     return suggestion(column.name, columns)
 
 
-def _by_source(recipe: Recipe) -> dict[str, list[Column]]:
+def _by_source(recipe: Recipe, used: Sequence[Column]) -> dict[str, list[Column]]:
     """The columns to read of each source; of one that a select reads, all that are declared."""
-    used = recipe.used()
     selected = {name for source in recipe.sources.values() for name in source.of}
     return {
         name: list(source.columns.values()) if name in selected else [one for one in used if one.source == name]
@@ -179,7 +203,7 @@ def _check_join(engine: Database, join: Join, relation: str) -> None:
 
 
 def _check_key(engine: Database, recipe: Recipe, relation: str) -> None:
-    """No null and no repeated key: the key decides the split, and a repeated one names no row."""
+    """No null in the key: it names the row, and decides its split."""
     name = engine.dialect.name
     (nulls,) = engine.row(f"SELECT count(*) FROM {relation} WHERE {name('_key')} IS NULL")
     if nulls:
@@ -188,6 +212,11 @@ def _check_key(engine: Database, recipe: Recipe, relation: str) -> None:
         each = ", ".join(f"{column.name}: {count}" for column, count in zip(recipe.key, missing, strict=True) if count)
         what = f"{nulls} row(s) have a null in the key ({each})"
         raise DataError([Problem(f"source '{recipe.base.name}'", what, "fill or remove them, or take another key")])
+
+
+def _check_unique(engine: Database, recipe: Recipe, relation: str) -> None:
+    """No repeated key: it would name no row."""
+    name = engine.dialect.name
     repeated, surplus = engine.row(
         f"SELECT min(key), coalesce(sum(n) - count(*), 0) FROM (SELECT {name('_key')} AS key, count(*) AS n "
         f"FROM {relation} GROUP BY 1 HAVING count(*) > 1) AS d"

@@ -78,7 +78,7 @@ class SparkEngine:
             self._session.sql(query).write.mode("overwrite").option("compression", "lz4").parquet(target)
         return self._named(self._session.read.parquet(target))
 
-    def export(self, query: str, folder: Path, output: Output, ordered: bool) -> int:
+    def export(self, query: str, folder: Path, output: Output, ordered: bool, prefix: str = "part") -> int:  # noqa: ARG002
         """Part files as Spark names them. In order, that is one file."""
         found = self._session.sql(query)
         # A global sort gives ranges; one file of them keeps the order to its reader.

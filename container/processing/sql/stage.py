@@ -16,6 +16,9 @@ from processing.sql.kinds import bad_sql, value_sql
 from processing.sql.split import fold_sql, hash_sql, is_static, key_sql, split_sql
 from processing.sql.target import finite, target_name, target_sql
 
+NEW = "new"
+"""The split of rows that are to be scored."""
+
 
 @dataclass(frozen=True)
 class Raw:
@@ -96,7 +99,7 @@ def table_sql(columns: Sequence[Column], relation: str, dialect: Dialect) -> str
     return f"SELECT {', '.join(named)} FROM {relation}"
 
 
-def stage_sql(recipe: Recipe, base: str, joined: Mapping[str, str], dialect: Dialect) -> str:
+def stage_sql(recipe: Recipe, base: str, joined: Mapping[str, str], dialect: Dialect, labelled: bool = True) -> str:
     """The table of all rows. `base` is the first source's query, `joined` the staged relation of each other one."""
     name = dialect.name
     first = name(recipe.base.name)
@@ -112,7 +115,7 @@ def stage_sql(recipe: Recipe, base: str, joined: Mapping[str, str], dialect: Dia
         f"joined AS (SELECT {', '.join(['*', *matched])} FROM {first} {' '.join(joins)}),",
         f"keyed AS (SELECT *, {key} AS {name('_key')} FROM joined),",
         f"hashed AS (SELECT *, {hash_sql(by, recipe.split.salt, dialect)} AS {name('_hash')} FROM keyed)",
-        f"SELECT *, {', '.join(_own(recipe, dialect))} FROM hashed",
+        f"SELECT *, {', '.join(_own(recipe, dialect) if labelled else _new(dialect))} FROM hashed",
     ]
     return "\n".join(lines)
 
@@ -127,9 +130,16 @@ def _own(recipe: Recipe, dialect: Dialect) -> list[str]:
     return own
 
 
-def clean_sql(recipe: Recipe, relation: str, dialect: Dialect) -> str:
-    """The staged rows that have a target, with every number finite or null."""
-    names = [*(f"{finite(c, dialect)} AS {dialect.name(str(c))}" for c in recipe.used())]
-    own = [dialect.name(name) for name in ("_key", "_hash", "_target", "_split", "_fold")]
+def _new(dialect: Dialect) -> list[str]:
+    """Rows to be scored are outside training: encodings take the value that the whole training split gives."""
+    return [f"{dialect.text(NEW)} AS {dialect.name('_split')}", f"0 AS {dialect.name('_fold')}"]
+
+
+def clean_sql(recipe: Recipe, relation: str, dialect: Dialect, labelled: bool = True) -> str:
+    """The staged rows that have a target (all, where they are to be scored), with every number finite or null."""
+    names = [*(f"{finite(c, dialect)} AS {dialect.name(str(c))}" for c in recipe.used(labelled))]
+    target = ["_target"] if labelled else []
+    own = [dialect.name(name) for name in ("_key", "_hash", *target, "_split", "_fold")]
     chosen = ",\n  ".join([*names, *own])
-    return f"SELECT\n  {chosen}\nFROM {relation} WHERE {dialect.name('_target')} IS NOT NULL"
+    where = f" WHERE {dialect.name('_target')} IS NOT NULL" if labelled else ""
+    return f"SELECT\n  {chosen}\nFROM {relation}{where}"
