@@ -37,12 +37,13 @@ def changes(desired: Desired, live: Live, actions: tuple[Action, ...]) -> tuple[
 
 def _pipeline(desired: Desired, live: LivePipeline | None, actions: tuple[Action, ...]) -> Iterator[Change]:
     if live is None:
-        yield from change("pipeline", desired.pipeline, None, _settings(desired))
+        yield from change(
+            "pipeline", desired.pipeline, None, _settings(desired.role, desired.description, desired.parallelism)
+        )
         yield from definition_changes(None, desired.definition)
         return
-    now: Fields = {"role": live.role, "description": one_line(live.own_description)}
-    now |= _limit(live.parallelism)
-    after = _settings(desired) | _limit(desired.parallelism or live.parallelism)
+    now = _settings(live.role, live.own_description, live.parallelism)
+    after = _settings(desired.role, desired.description, desired.parallelism or live.parallelism)
     found = [*change("pipeline", desired.pipeline, now, after)]
     if live.parsed is None:
         unreadable = FieldChange("definition", "one that cannot be read", "this one")
@@ -54,13 +55,13 @@ def _pipeline(desired: Desired, live: LivePipeline | None, actions: tuple[Action
     yield from found
 
 
-def _settings(desired: Desired) -> Fields:
-    found: Fields = {"role": desired.role, "description": one_line(desired.description)}
-    return found | _limit(desired.parallelism)
-
-
-def _limit(parallelism: int | None) -> Fields:
-    return {} if parallelism is None else {"max_parallel_steps": str(parallelism)}
+def _settings(role: str, description: str, parallelism: int | None) -> Fields:
+    found: Fields = {"role": role}
+    if description:
+        found["description"] = one_line(description)
+    if parallelism is not None:
+        found["max_parallel_steps"] = str(parallelism)
+    return found
 
 
 def _values(kind: str, old: Mapping[str, T], new: Mapping[str, T], fields: Callable[[T], Fields]) -> Iterator[Change]:

@@ -60,7 +60,7 @@ def record_key(prefix: str, definition_digest: str) -> str:
 
 def write_record(record: Record) -> str:
     """The record's text: the same for the same record."""
-    return json.dumps({"format": FORMAT, **encode(record)}, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps({"format": FORMAT, **encode(record)}, sort_keys=True, indent=1) + "\n"
 
 
 def read_record(text: str, *, where: str) -> Record:

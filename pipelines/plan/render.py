@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Final
 
 from pipelines.plan.actions import EnsureImage, UploadFile, in_words
 from pipelines.plan.model import Change, FieldChange, Plan
 
 _LONGEST = 160  # characters of a value shown
 _MANY = 8  # uploads and images from which on they are counted rather than listed
+_MANY_OF: Final[dict[type, str]] = {UploadFile: "files", EnsureImage: "images"}
 
 
 def render(plan: Plan) -> list[str]:
@@ -33,10 +35,17 @@ def _changes(plan: Plan) -> Iterator[str]:
     if shown:
         yield ""
     for change in shown:
-        yield f"{change.symbol} {change.kind} {change.name}".rstrip()
+        yield f"{change.symbol} {change.kind} {change.name}".rstrip() + _type(change)
         # Of a pipeline that is all new, the names of its parts say enough.
         if not is_new or change.kind not in ("step", "parameter"):
-            yield from (f"    {_field(change, item)}" for item in change.fields)
+            told = (item for item in change.fields if item.field != "type" or change.symbol == "~")
+            yield from (f"    {_field(change, item)}" for item in told)
+
+
+def _type(change: Change) -> str:
+    """What kind of step or parameter is added."""
+    kind = next((item.new for item in change.fields if item.field == "type" and change.symbol == "+"), None)
+    return f" ({kind})" if kind else ""
 
 
 def _field(change: Change, item: FieldChange) -> str:
@@ -82,7 +91,7 @@ def _actions(plan: Plan) -> Iterator[str]:
     for action in plan.actions:
         kind = type(action)
         if isinstance(action, UploadFile | EnsureImage) and counts[kind] > _MANY:
-            yield f"  {'upload' if kind is UploadFile else 'make'} {counts.pop(kind)} files or images"
+            yield f"  {'upload' if kind is UploadFile else 'build or copy'} {counts.pop(kind)} {_MANY_OF[kind]}"
         elif kind in counts:
             yield f"  {in_words(action)}"
 

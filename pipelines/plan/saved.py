@@ -36,7 +36,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
 
 def dump(plan: Plan) -> str:
     """The text of the plan's file; the same for the same plan."""
-    return json.dumps(to_json(plan), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(to_json(plan), indent=1, sort_keys=True) + "\n"
 
 
 def load(text: str, *, where: str) -> Plan:
