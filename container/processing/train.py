@@ -14,7 +14,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -25,6 +25,7 @@ from processing.contract import Paths
 from processing.errors import DataError, Problem
 from processing.evaluation.ranking import rank
 from processing.hyperparameters import Hyperparameters, load_hyperparameters
+from processing.machine import memory_bytes
 from processing.matrix import Split, open_split
 from processing.scratch import scratch_folder
 from processing.task import Task
@@ -47,7 +48,7 @@ def run_train(paths: Paths) -> None:
     with telling_limits():
         lesson, rows = prepare(open_split(paths.channel("train"), schema), paths, settings)
         print(f"train: {lesson.train.rows} rows, {len(schema.columns)} features, {settings}", flush=True)
-        model = _FITS[settings.algorithm](lesson)
+        model = _fit(lesson, paths)
         found = judge(model, lesson.validation, paths)
         document = {
             "task": str(lesson.task),
@@ -64,6 +65,17 @@ def run_train(paths: Paths) -> None:
     for name, value in found["validation"].items():
         print(f"validation-{name}: {value:.6f}")
     print(f"train: best round {model.rounds} in {time.monotonic() - started:.1f} s", flush=True)
+
+
+def _fit(lesson: Lesson, paths: Paths) -> Model:
+    """The model; XGBoost works from disk where its histograms would take more than half of the memory."""
+    values = (lesson.train.rows + lesson.validation.rows) * len(lesson.train.schema.columns)
+    large = values * xgboost_model.VALUE_BYTES > memory_bytes() // 2
+    with scratch_folder(paths) as scratch:
+        if large and lesson.settings.algorithm == "xgboost":
+            print("train: more than half of the memory: XGBoost works from disk, which takes longer", flush=True)
+            lesson = replace(lesson, pages=scratch)
+        return _FITS[lesson.settings.algorithm](lesson)
 
 
 def prepare(train: Split, paths: Paths, settings: Hyperparameters) -> tuple[Lesson, dict[str, int]]:

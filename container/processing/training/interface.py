@@ -28,6 +28,8 @@ class Lesson:
     weights: Floats | None
     """By class."""
     settings: Hyperparameters
+    pages: Path | None = None
+    """Where XGBoost keeps its histograms on disk, when memory would not hold them."""
 
     @property
     def task(self) -> Task:

@@ -7,7 +7,6 @@ brings along and LightGBM's does not. `deterministic` and row-wise histograms ma
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 
 from processing.arrays import Features, Floats
 from processing.errors import Problem, SettingError
+from processing.machine import processors
 from processing.matrix import Batch, Split
 from processing.task import Task
 from processing.training.interface import Lesson
@@ -114,7 +114,7 @@ def fit(lesson: Lesson) -> LightGBMModel:
 def _parameters(lesson: Lesson) -> dict[str, Any]:
     objective, measures = _OBJECTIVES[lesson.task]
     found: dict[str, Any] = {theirs: getattr(lesson.settings, ours) for ours, theirs in _NAMES.items()}
-    found |= {"objective": objective, "metric": measures, "num_threads": len(os.sched_getaffinity(0))}
+    found |= {"objective": objective, "metric": measures, "num_threads": processors()}
     found |= {"deterministic": True, "force_row_wise": True, "verbosity": -1, "bagging_freq": 1}
     return found | ({"num_class": lesson.classes} if lesson.task is Task.MULTICLASS else {})
 

@@ -1,4 +1,4 @@
-"""XGBoost: trained on histograms that are built from batches, so that a byte a value is in memory and not four.
+"""XGBoost: trained on histograms that are built from batches; from disk where memory would not hold them.
 
 Same data, settings and number of threads: the same bytes of model.ubj. Another number of threads may move the last
 digits of sums, and with them the model.
@@ -6,7 +6,6 @@ digits of sums, and with them the model.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import xgboost
 
 from processing.arrays import Features, Floats
+from processing.machine import processors
 from processing.matrix import Batch, Split
 from processing.task import Task
 from processing.training.interface import Lesson
@@ -25,6 +25,9 @@ UNREADABLE = (xgboost.core.XGBoostError, ValueError)
 
 KEPT_VALUES = 32_000_000
 """Up to this many feature values (128 MB) the batches of a split are kept between XGBoost's passes over it."""
+
+VALUE_BYTES = 6
+"""Of memory that XGBoost takes for a feature value at the peak (measured: 5 to 6, with 256 bins)."""
 
 _OBJECTIVES: Mapping[Task, tuple[str, list[str]]] = {
     # Early stopping goes by the last measure.
@@ -70,10 +73,11 @@ def load(path: Path) -> XGBoostModel:
 
 def fit(lesson: Lesson) -> XGBoostModel:
     """Boost until the last measure on validation has not improved for early_stopping_rounds."""
-    bins = lesson.settings.max_bin
+    bins, pages = lesson.settings.max_bin, lesson.pages
+    matrix = xgboost.QuantileDMatrix if pages is None else xgboost.ExtMemQuantileDMatrix
     with telling_limits():
-        training = xgboost.QuantileDMatrix(Rows(lesson.train, lesson.row_weights), max_bin=bins)
-        held_out = xgboost.QuantileDMatrix(Rows(lesson.validation, None), max_bin=bins, ref=training)
+        training = matrix(Rows(lesson.train, lesson.row_weights, pages=pages), max_bin=bins)
+        held_out = matrix(Rows(lesson.validation, None, pages=pages), max_bin=bins, ref=training)
         booster = xgboost.train(
             _parameters(lesson),
             training,
@@ -89,13 +93,19 @@ def fit(lesson: Lesson) -> XGBoostModel:
 
 
 class Rows(xgboost.DataIter):  # type: ignore[misc]
-    """A split, as often as XGBoost asks for it."""
+    """A split, as often as XGBoost asks for it; `pages` is the folder of an external matrix."""
 
-    def __init__(self, split: Split, weigh: Callable[[Floats], Floats | None] | None, most: int = KEPT_VALUES) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        split: Split,
+        weigh: Callable[[Floats], Floats | None] | None,
+        most: int = KEPT_VALUES,
+        pages: Path | None = None,
+    ) -> None:
+        super().__init__(cache_prefix=None if pages is None else str(pages / split.folder.name))
         self._split, self._weigh = split, weigh
         self._names = safe_names(split.schema.columns)
-        small = split.rows * len(self._names) <= most
+        small = pages is None and split.rows * len(self._names) <= most
         self._kept: list[Batch] | None = list(split.batches()) if small else None
         self.reset()
 
@@ -117,7 +127,7 @@ def _parameters(lesson: Lesson) -> dict[str, Any]:
     objective, measures = _OBJECTIVES[lesson.task]
     settings = lesson.settings
     found: dict[str, Any] = {name: getattr(settings, name) for name in _NAMES}
-    found |= {"objective": objective, "eval_metric": measures, "nthread": len(os.sched_getaffinity(0))}
+    found |= {"objective": objective, "eval_metric": measures, "nthread": processors()}
     return found | ({"num_class": lesson.classes} if lesson.task is Task.MULTICLASS else {})
 
 

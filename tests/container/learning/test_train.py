@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,15 @@ pytest.importorskip("duckdb")
 pytest.importorskip("xgboost")
 
 from processing.errors import ContainerError, DataError, SettingError
+from processing.hyperparameters import Hyperparameters
 from processing.matrix import open_split
+from processing.training.interface import Lesson
 from processing.training.lightgbm_model import Window, library
 from processing.training.limits import limit_problem, telling_limits
 from processing.training.reference import column_references, read_reference, reference_of
 from processing.training.schema import load_schema, read_schema
 from processing.training.weights import class_weights
-from processing.training.xgboost_model import Rows
+from processing.training.xgboost_model import Rows, fit
 
 CONTAINER = Path(__file__).parents[3] / "container"
 TASKS = ("binary", "multiclass", "regression")
@@ -88,6 +91,17 @@ def test_xgboost_reads_batches_as_it_reads_the_whole(make_world: Callable[..., A
     assert kept.num_row() == read.num_row() == 1500
     assert all((a == b).all() for a, b in zip(*cuts, strict=True))
     assert (kept.get_label() == read.get_label()).all()
+
+
+def test_xgboost_works_from_disk_and_learns_the_same(make_world: Callable[..., Any], tmp_path: Path) -> None:
+    world = make_world()
+    schema = load_schema(world.channel("features"))
+    train, validation = (open_split(world.channel(name), schema) for name in ("train", "validation"))
+    lesson = Lesson(train, validation, None, Hyperparameters(max_rounds=10, min_child_weight=1))
+    batch = next(validation.batches())
+    (tmp_path / "pages").mkdir()
+    inside, outside = (fit(replace(lesson, pages=pages)) for pages in (None, tmp_path / "pages"))
+    np.testing.assert_allclose(outside.predict(batch.features), inside.predict(batch.features), atol=0.02)
 
 
 def test_a_window_gives_any_ascending_rows_and_starts_again(make_world: Callable[..., Any]) -> None:
