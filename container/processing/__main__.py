@@ -7,6 +7,7 @@ the training contract. Exit code 0: done; 1: a bug of ours; 2: a mistake the use
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from processing.contract import Paths, write_reason
-from processing.errors import ContainerError, Problem, SettingError
+from processing.errors import ContainerError, DataError, Problem, SettingError
 from processing.scratch import sweep
 
 STOPPED = 143
@@ -106,6 +107,16 @@ def stop_promptly(reason_file: Path) -> None:
     threading.Thread(target=wait, name="signals", daemon=True).start()
 
 
+def shortage(error: Exception) -> ContainerError | None:
+    """The error as ours where the machine ran out of something; None for any other."""
+    if isinstance(error, MemoryError):
+        return DataError([Problem("memory", "out of memory", "take an instance with more memory")])
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = str(error.filename or "disk")
+        return DataError([Problem(where, "the disk is full", "give the job a larger volume (volume_size_in_gb)")])
+    return None
+
+
 def describe(error: Exception) -> str:
     """An unexpected error in a line: type, message, and the place that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -125,6 +136,11 @@ def main(arguments: Sequence[str], paths: Paths) -> int:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 2
     except Exception as error:  # noqa: BLE001 - whatever it is, the exit message has to tell it
+        short = shortage(error)
+        if short is not None:
+            write_reason(reason_file, str(short))
+            traceback.print_exc()
+            return 2
         write_reason(reason_file, describe(error))
         traceback.print_exc()
         return 1

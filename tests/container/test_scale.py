@@ -170,6 +170,23 @@ def test_a_stopped_step_leaves_no_scratch(shop: Any) -> None:
     assert list(shop.root.glob("scratch-*")) == []
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            OSError(28, "No space left on device", "/opt/ml/x"),
+            "/opt/ml/x: the disk is full\n  fix: give the job a larger",
+        ),
+        (MemoryError(), "memory: out of memory\n  fix: take an instance with more memory"),
+        (OSError(2, "No such file", "/x"), "None"),
+    ],
+)
+def test_a_shortage_of_the_machine_is_told_as_such(error: Exception, message: str) -> None:
+    from processing.__main__ import shortage
+
+    assert str(shortage(error)).startswith(message)
+
+
 def test_scratch_lies_in_the_temporary_folder_that_is_named(tmp_path: Path) -> None:
     paths = Paths.from_environment({"OPT_ML": str(tmp_path / "ml"), "TMPDIR": str(tmp_path / "tmp")})
     with scratch_folder(paths) as folder:
