@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+PROGRAM = "spark_features.py"
 _TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -20,8 +21,7 @@ def write_bundle(target: Path) -> None:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name, path in sorted(_modules()):
             bundle.writestr(zipfile.ZipInfo(name, _TIME), path.read_bytes(), zipfile.ZIP_DEFLATED)
-    program = Path(__file__).parents[2] / "spark_features.py"
-    (target.parent / program.name).write_bytes(program.read_bytes())
+    (target.parent / PROGRAM).write_bytes(Path(__file__).with_name("submit.py").read_bytes())
 
 
 def _modules() -> Iterator[tuple[str, Path]]:

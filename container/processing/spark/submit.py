@@ -1,4 +1,4 @@
-"""What spark-submit runs, with processing.zip as --py-files; see processing/spark/program.py."""
+"""What spark-submit runs, as spark_features.py beside processing.zip (bundle.py); see program.py."""
 
 from __future__ import annotations
 
