@@ -29,7 +29,7 @@ def changes(desired: Desired, live: Live, actions: tuple[Action, ...]) -> tuple[
             desired.notifications,
             _notification,
         ),
-        *_values("tag", live.own_tags if live.pipeline else {}, desired.tags, lambda value: {"value": value}),
+        *_values("tag", live.tags_beside(desired.tags), desired.tags, lambda value: {"value": value}),
         *(Change("+", "file", action.upload.uri) for action in actions if isinstance(action, UploadFile)),
         *(Change("+", "image", action.image.uri) for action in actions if isinstance(action, EnsureImage)),
     )

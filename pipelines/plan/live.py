@@ -8,7 +8,7 @@ has become another one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Final, Protocol
@@ -19,7 +19,7 @@ from pipelines.plan.marks import mark_of, value_digest, without_mark
 from pipelines.schedule import Schedule
 from pipelines.spec import Notification
 
-# Tags that AWS itself puts on pipelines; they are not pipeline.yaml's to remove.
+# Tags that AWS itself puts on pipelines: they are removed by nobody, and changed where pipeline.yaml names them.
 AWS_TAGS: Final = ("aws:", "sagemaker:")
 
 
@@ -131,9 +131,10 @@ class Live:
     running: tuple[Running, ...] = ()
     results: Mapping[str, str] | None = None
 
-    @property
-    def own_tags(self) -> dict[str, str]:
-        return {key: value for key, value in self.tags.items() if not key.startswith(AWS_TAGS)}
+    def tags_beside(self, wanted: Iterable[str]) -> dict[str, str]:
+        """The tags that are a deployment's to change: those of these keys, and those that are not AWS's own."""
+        keys = set(wanted)
+        return {key: value for key, value in self.tags.items() if key in keys or not key.startswith(AWS_TAGS)}
 
 
 class Remote(Protocol):
@@ -202,7 +203,7 @@ def state(live: Live) -> State:
             "role": pipeline.role,
             "parallelism": pipeline.parallelism,
         },
-        "tags": live.own_tags,
+        "tags": dict(live.tags),
         "schedules": {key: _described(item) for key, item in live.schedules.items()},
         "notifications": {key: _described(item) for key, item in live.notifications.items()},
     }

@@ -162,7 +162,7 @@ def _clean_up(desired: Desired, live: Live) -> Iterator[Action]:
         yield DeleteSchedule(desired.pipeline, name)
     for name in sorted(live.notifications.keys() - desired.notifications.keys()):
         yield DeleteNotification(desired.pipeline, name)
-    keys = tuple(sorted(live.own_tags.keys() - desired.tags.keys()))
+    keys = tuple(sorted(live.tags_beside(()).keys() - desired.tags.keys()))
     if live.pipeline is not None and keys:
         yield UntagPipeline(desired.pipeline, keys)
 

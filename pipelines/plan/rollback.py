@@ -37,7 +37,7 @@ def rolled_back(pipeline: str, target: Target, definition: Definition, record: R
         return replace(
             here,
             description=live.pipeline.own_description,
-            tags=live.own_tags,
+            tags=live.tags_beside(()),
             schedules={name: item.value for name, item in live.schedules.items()},
             notifications={name: item.value for name, item in live.notifications.items()},
         )

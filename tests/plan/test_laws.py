@@ -61,7 +61,7 @@ desires = st.builds(
     description=st.sampled_from(["", "a pipeline", "two\nlines"]),
     role=st.sampled_from(["arn:aws:iam::111111111111:role/a", "arn:aws:iam::111111111111:role/b"]),
     parallelism=st.sampled_from([None, 2, 5]),
-    tags=st.dictionaries(st.sampled_from(["team", "cost"]), st.sampled_from(["x", "y"])),
+    tags=st.dictionaries(st.sampled_from(["team", "cost", "sagemaker:x"]), st.sampled_from(["x", "y"])),
     uploads=st.lists(st.sampled_from([upload("a"), upload("b"), upload("c")]), max_size=3).map(tuple),
     images=st.lists(st.sampled_from([image("src-1"), image("src-2")]), max_size=2).map(tuple),
     schedules=st.lists(schedules, max_size=3).map(by_name),
