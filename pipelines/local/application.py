@@ -62,30 +62,30 @@ class LocalSageMaker:
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="job")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="document")
         host = Host(home, store, ProcessRunner(home.environments, report), region, ACCOUNT, now)
-        self._jobs = Jobs(host, database)
+        self.jobs = Jobs(host, database)
         moto = Moto(database, region)
-        services = Services(database, store, self._jobs, ModelRegistry(moto), now, self._workers, self._readers)
+        services = Services(database, store, self.jobs, ModelRegistry(moto), now, self._workers, self._readers)
         self._engine = Engine(services)
-        self._jobs.recover()
+        self.jobs.recover()
         self._engine.recover()
         pipelines = PipelineApi(database, store, self._engine, region, ACCOUNT, now)
         other = _through(moto)
         operations = pipelines.operations() | ExecutionApi(pipelines, self._engine).operations()
         operations |= TagApi(database, other).operations()
         for kind in KINDS:
-            operations |= JobApi(kind, self._jobs, database, self._workers).operations()
+            operations |= JobApi(kind, self.jobs, database, self._workers).operations()
         sagemaker, logs = JsonApi("sagemaker", operations, other), LogApi(home.logs)
         self.application = _guarded(_router(s3_application(store), sagemaker, logs, moto, home))
 
     @property
     def busy(self) -> bool:
         """Whether an execution or a job runs."""
-        return self._engine.busy or self._jobs.busy
+        return self._engine.busy or self.jobs.busy
 
     def stop(self) -> None:
         """Stop all that runs and wait for it to end. What asks meanwhile is still answered."""
         self._engine.close()
-        self._jobs.stop_all()
+        self.jobs.stop_all()
         self._workers.shutdown()
         self._readers.shutdown()
 
@@ -156,7 +156,7 @@ def _router(s3: WsgiApplication, sagemaker: JsonApi, logs: LogApi, moto: Moto, h
             return sagemaker(environ, start_response)
         if target.startswith("Logs_20140328.") and logs.owns(_peek(environ)):
             return log_api(environ, start_response)
-        if is_s3_request(environ):
+        if not target and is_s3_request(environ):
             return s3(environ, start_response)
         if path.lstrip("/").startswith("moto-api"):
             raise ApiError("NotFound", "not part of the local SageMaker", 404)

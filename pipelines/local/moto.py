@@ -129,7 +129,8 @@ def _run(application: WsgiApplication, environ: Environ, start_response: StartRe
     except Exception as error:  # moto's bugs end in a traceback of any kind; clients would retry a 500
         _log.exception("moto: %s %s", environ.get("HTTP_X_AMZ_TARGET"), environ.get("PATH_INFO"))
         raise MotoError("InternalFailure", f"moto failed: {type(error).__name__}: {error}") from error
-    if int(status.split()[0]) >= 500 or ("html" in headers.get("Content-Type", "") and b"<html" in body[:512].lower()):
+    is_page = body.lstrip()[:1] == b"<" and ("HTTP_X_AMZ_TARGET" in environ or b"<html" in body[:512].lower())
+    if is_page or int(status.split()[0]) >= 500:
         raise MotoError(_UNKNOWN, "not part of the local SageMaker: moto does not have this operation")
     start_response(status, list(headers.items()))
     return [body]

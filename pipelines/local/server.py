@@ -73,6 +73,10 @@ class Server:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self._http.server_port}"
 
+    @property
+    def local(self) -> LocalSageMaker:
+        return self._local
+
     def serve(self, idle_seconds: float | None = None) -> None:
         """Serve until `shutdown`, or until nothing ran and nobody asked for `idle_seconds`."""
         threading.Thread(target=self._watch, args=(idle_seconds,), daemon=True).start()
@@ -112,6 +116,8 @@ class Server:
 def _bind(application: Callable[..., Any], port: int) -> BaseWSGIServer:
     said = StringIO()
     try:
+        if not 0 <= port <= 65535:  # else the system would take another one
+            raise OverflowError("ports are 0 to 65535")
         with redirect_stderr(said):
             return make_server("127.0.0.1", port, application, threaded=True, request_handler=_Handler)
     except (OSError, OverflowError, SystemExit) as error:

@@ -92,16 +92,11 @@ class LogApi:
 
     def _described(self, group: str, name: str) -> Json:
         file = self._file(group, name)
-        last = int(file.stat().st_mtime * 1000)
-        first = next(iter(_forward(file, 0, 1)[1]), None)
-        moment = _event(first)["timestamp"] if first else last
-        return {
-            "logStreamName": name,
-            "creationTime": moment,
-            "firstEventTimestamp": moment,
-            "lastEventTimestamp": last,
-            "lastIngestionTime": last,
-        }
+        written = int(file.stat().st_mtime * 1000)
+        ends = (_forward(file, 0, 1)[1], _backward(file, file.stat().st_size, 1)[1])
+        first, last = (_event(lines[0])["timestamp"] if lines else written for lines in ends)
+        times = {"firstEventTimestamp": first, "lastEventTimestamp": last, "lastIngestionTime": last}
+        return {"logStreamName": name, "creationTime": first, **times}
 
     def _events(self, file: Path, name: str) -> Iterator[Json]:
         place = 0

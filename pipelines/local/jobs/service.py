@@ -105,6 +105,7 @@ class Jobs:
             for record in self._database.list(kind.kind):
                 if record[f"{prefix}JobStatus"] not in ENDED:
                     end = {f"{prefix}JobStatus": FAILED, f"{prefix}EndTime": now, "LastModifiedTime": now}
+                    end |= {"SecondaryStatus": FAILED} if "SecondaryStatus" in record else {}
                     record = {**record, **end, "FailureReason": INTERRUPTED}
                     key = record[f"{prefix}JobName"].lower()
                     self._database.put(kind.kind, key, record, place=record["CreationTime"])

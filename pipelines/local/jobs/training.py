@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gzip
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.local.jobs.job import COMPLETED, FAILED, HOST, STOPPED, STOPPING, Job, JobError, Json
+from pipelines.local.jobs.job import COMPLETED, FAILED, HOST, STOPPED, STOPPING, Host, Job, JobError, Json
 from pipelines.local.jobs.message import NotTextError, crosses_link
 from pipelines.local.jobs.parse import split_uri
 
@@ -21,6 +21,10 @@ class TrainingJob(Job):
     kind = "training-job"
     prefix = "Training"
     log_group = "/aws/sagemaker/TrainingJobs"
+
+    def __init__(self, host: Host, name: str, request: Json, keep: Callable[[Job], None]) -> None:
+        super().__init__(host, name, request, keep)
+        self.record["SecondaryStatus"] = "Starting"
 
     def change(self, **values: Any) -> None:
         secondary = {COMPLETED: "Completed", FAILED: "Failed", STOPPED: "Stopped", STOPPING: "Stopping"}

@@ -1,0 +1,168 @@
+"""Objects to files and back: S3Prefix as the contract has it, messages, links."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.local.jobs.message import LIMIT, NotTextError, crosses_link, read_message
+from pipelines.local.jobs.parse import BadUriError, split_uri
+from pipelines.local.jobs.staging import NothingThereError, check_target, download, relative_key, upload
+from pipelines.local.store import ObjectStore, StoreError
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObjectStore:
+    found = ObjectStore(tmp_path / "s3")
+    found.create_bucket("data")
+    return found
+
+
+def put(store: ObjectStore, tmp_path: Path, *keys: str) -> None:
+    for key in keys:
+        file = tmp_path / "one"
+        file.write_text(key)
+        store.adopt("data", key, file)
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "staged"),
+    [
+        ("raw/", {"a.csv": "raw/a.csv", "deep/b.csv": "raw/deep/b.csv"}),
+        ("raw", {"a.csv": "raw/a.csv", "deep/b.csv": "raw/deep/b.csv", "raw-2/c.csv": "raw-2/c.csv"}),
+        ("raw/a.csv", {"a.csv": "raw/a.csv"}),
+        ("raw/de", {"deep/b.csv": "raw/deep/b.csv"}),
+        ("raw-", {"raw-2/c.csv": "raw-2/c.csv"}),
+        ("", {"raw/a.csv": "raw/a.csv", "raw/deep/b.csv": "raw/deep/b.csv", "raw-2/c.csv": "raw-2/c.csv"}),
+    ],
+)
+def test_every_object_whose_key_begins_with_the_prefix_is_staged(
+    store: ObjectStore, tmp_path: Path, prefix: str, staged: dict[str, str]
+) -> None:
+    put(store, tmp_path, "raw/a.csv", "raw/deep/b.csv", "raw-2/c.csv")
+    assert download(store, f"s3://data/{prefix}", tmp_path / "in") == len(staged)
+    assert files(tmp_path / "in") == staged
+
+
+@pytest.mark.parametrize(
+    ("uri", "error", "reason"),
+    [
+        ("s3://data/none/", NothingThereError, "No S3 objects found under S3 URL s3://data/none/"),
+        ("s3://other-bucket/x", NothingThereError, "there is no bucket other-bucket"),
+        ("https://data/x", BadUriError, "'https://data/x' is not an S3 URI"),
+    ],
+)
+def test_input_that_is_not_there_is_named(
+    store: ObjectStore, tmp_path: Path, uri: str, error: type[Exception], reason: str
+) -> None:
+    with pytest.raises(error, match=reason):
+        download(store, uri, tmp_path / "in")
+
+
+def test_a_folder_marker_is_no_file(store: ObjectStore, tmp_path: Path) -> None:
+    put(store, tmp_path, "raw/a")
+    (tmp_path / "marker").write_text("")
+    store.adopt("data", "raw/", tmp_path / "marker")
+    assert download(store, "s3://data/raw/", tmp_path / "in") == 1
+
+
+_SEGMENT = st.text("abc.-", min_size=1, max_size=4).filter(lambda text: text not in (".", ".."))
+_KEY = st.lists(_SEGMENT, min_size=1, max_size=4).map("/".join)
+
+
+@given(key=_KEY, length=st.integers(0, 20))
+def test_a_staged_object_never_leaves_its_folder_and_keeps_its_name(key: str, length: int) -> None:
+    prefix = key[:length]
+    relative = relative_key(key, prefix)
+    assert relative
+    assert not relative.startswith("/")
+    assert ".." not in relative.split("/")
+    assert key.endswith(relative)
+    assert relative.rpartition("/")[2] == key.rpartition("/")[2]
+
+
+def test_links_and_what_lies_behind_them_are_not_uploaded(store: ObjectStore, tmp_path: Path) -> None:
+    folder, outside = tmp_path / "out", tmp_path / "outside"
+    folder.mkdir()
+    outside.mkdir()
+    (outside / "secret").write_text("x")
+    (folder / "file").symlink_to(outside / "secret")
+    (folder / "folder").symlink_to(outside)
+    (folder / "real").write_text("real")
+    assert upload(store, folder, "s3://data/out") == 1
+    assert [stored.key for stored in store.objects("data")] == ["out/real"]
+    assert (outside / "secret").exists()
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_files_are_moved_or_kept(store: ObjectStore, tmp_path: Path, keep: bool) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/a").write_text("a")
+    upload(store, tmp_path / "out", "s3://data", keep=keep)
+    assert (tmp_path / "out/a").exists() is keep
+    with store.open("data", "a")[2] as stream:
+        assert stream.read() == b"a"
+
+
+@pytest.mark.parametrize("uri", ["s3://data", "s3://data/", "s3://data/a", "s3://data/a/b/"])
+def test_a_target_that_can_be_written_passes(store: ObjectStore, uri: str) -> None:
+    check_target(store, uri)
+
+
+@pytest.mark.parametrize("uri", ["s3://other-bucket/a", "s3://data/../x", "s3://data/a//b"])
+def test_a_target_that_cannot_be_written_is_refused(store: ObjectStore, uri: str) -> None:
+    with pytest.raises(StoreError):
+        check_target(store, uri)
+
+
+@pytest.mark.parametrize("uri", ["", "s3://", "s3:///key", "data/key", "S3://data/key"])
+def test_what_is_no_uri_is_refused(uri: str) -> None:
+    with pytest.raises(BadUriError, match=r"is not an S3 URI \(s3://BUCKET/KEY\)"):
+        split_uri(uri)
+
+
+def test_a_message_is_its_first_kilobyte_in_whole_characters(tmp_path: Path) -> None:
+    (tmp_path / "message").write_text("é" * 2000, encoding="utf-8")
+    assert read_message(tmp_path, "message") == "é" * (LIMIT // 2)
+    (tmp_path / "message").write_text("x" + "é" * 2000, encoding="utf-8")
+    assert read_message(tmp_path, "message") == "x" + "é" * ((LIMIT - 1) // 2)
+    (tmp_path / "message").write_text(" short \n", encoding="utf-8")
+    assert read_message(tmp_path, "message") == "short"
+    assert read_message(tmp_path, "none") == ""
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"ok \xc3", b"\xed\xa0\x80"])
+def test_a_message_that_is_not_utf8_is_told(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "message").write_bytes(data)
+    with pytest.raises(NotTextError, match="/opt/ml/message is not UTF-8: "):
+        read_message(tmp_path, "message")
+
+
+@given(st.text(max_size=700))
+def test_any_text_comes_back_as_far_as_it_fits(text: str) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "message").write_text(text, encoding="utf-8", newline="")
+        kept = text.encode()[:LIMIT].decode(errors="ignore")
+        assert read_message(Path(folder), "message") == kept.strip()
+
+
+def test_a_message_behind_a_link_is_not_read(tmp_path: Path) -> None:
+    root, outside = tmp_path / "ml", tmp_path / "outside"
+    (root / "output").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "message").write_text("secret")
+    (root / "output/message").symlink_to(outside / "message")
+    assert read_message(root, "output/message") == ""
+    (root / "linked").symlink_to(outside)
+    assert read_message(root, "linked/message") == ""
+    assert crosses_link(root, root / "linked/message")
+    assert not crosses_link(root, root / "output")
