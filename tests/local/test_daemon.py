@@ -223,7 +223,7 @@ def test_a_damaged_state_is_named_with_the_mend(tmp_path: Path) -> None:
     home = Home(tmp_path / ".pipelines")
     home.create()
     home.database.write_bytes(b"this is no database, and it is long enough to be read as one" * 100)
-    with pytest.raises(LocalError, match="did not start: .*file is not a database|did not start") as caught:
+    with pytest.raises(LocalError, match="the local SageMaker did not start") as caught:
         daemon.ensure(home, REGION)
     assert caught.value.problems[0].fix == f"read {home.server_log}; then try again"
     assert "file is not a database" in home.server_log.read_text()

@@ -52,7 +52,7 @@ class FakeJobs:
     jobs: dict[str, FakeJob] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)
 
-    def create(self, kind: str, name: str, request: Json) -> FakeJob:
+    def create(self, kind: str, name: str, _request: Json) -> FakeJob:
         assert kind == "Processing"
         self.jobs[name] = FakeJob(name)
         return self.jobs[name]
@@ -68,7 +68,7 @@ class FakeJobs:
             job.status = "Completed"
         return self.record
 
-    def stop(self, kind: str, name: str) -> bool:
+    def stop(self, _kind: str, name: str) -> bool:
         self.jobs[name].stop()
         return True
 
@@ -77,7 +77,7 @@ class FakeRegistry:
     def prepare(self) -> None:
         pass
 
-    def __call__(self, request: Json) -> Json:
+    def __call__(self, _request: Json) -> Json:
         raise RegistryError("ValidationException: no such group")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -74,8 +75,8 @@ def test_a_page_in_a_browser_is_refused(aws: LocalAws, header: dict[str, str], p
 
 def test_only_this_machine_can_connect(aws: LocalAws) -> None:
     port = urlsplit(aws.endpoint).port
-    with open("/proc/net/tcp") as file:
-        listening = [line.split()[1] for line in file if line.split()[3] == "0A"]
+    entries = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    listening = [entry[1] for entry in entries if entry[3] == "0A"]
     assert f"0100007F:{port:04X}" in listening
     assert not any(entry.endswith(f":{port:04X}") and not entry.startswith("0100007F") for entry in listening)
 

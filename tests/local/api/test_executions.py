@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from itertools import pairwise
 
 import pytest
 
@@ -73,7 +74,7 @@ def test_the_limit_of_parallel_steps_holds(aws: LocalAws) -> None:
     steps = [aws.step(name) for name in "ABC"]
     ended = aws.run(steps, ParallelismConfiguration={"MaxParallelExecutionSteps": 1})
     spans = sorted((step["StartTime"], step["EndTime"]) for step in ended.steps.values())
-    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
     assert ended.described["ParallelismConfiguration"] == {"MaxParallelExecutionSteps": 1}
 
 
@@ -162,9 +163,9 @@ def test_a_handled_failure_ends_completed_with_failures(aws: LocalAws) -> None:
 def test_arguments_the_service_would_refuse_fail_the_step(aws: LocalAws) -> None:
     step = aws.step("Long", arguments=["x" * 300])
     ended = aws.run([step])
-    assert ended.steps["Long"]["FailureReason"].startswith(
-        "ClientError: Failed to invoke sagemaker:CreateProcessingJob. Error Details: AppSpecification.ContainerArguments"
-    )
+    called, _, fault = ended.steps["Long"]["FailureReason"].partition(" Error Details: ")
+    assert called == "ClientError: Failed to invoke sagemaker:CreateProcessingJob."
+    assert fault == "AppSpecification.ContainerArguments[0] takes at most 256 characters; it has 300"
 
 
 def test_a_step_kind_that_is_not_executed_fails_and_says_so(aws: LocalAws) -> None:
@@ -348,7 +349,7 @@ def test_fifty_short_executions_at_once_all_succeed(aws: LocalAws) -> None:
 def test_a_definition_of_a_thousand_steps_is_executed(aws: LocalAws) -> None:
     """Each of them writes its own row: rewriting them all at each event would take minutes."""
     steps = [condition(f"S{number}", compare("Equals", number, number)) for number in range(1000)]
-    for before, step in zip(steps, steps[1:], strict=False):
+    for before, step in pairwise(steps):
         step["DependsOn"] = [before["Name"]]
     began = time.monotonic()
     arn = aws.start(aws.create(steps))

@@ -44,10 +44,10 @@ class Recorder:
 
 
 class Done:
-    def wait(self, timeout: float | None = None) -> int | None:
+    def wait(self, _timeout: float | None = None) -> int | None:
         return 0
 
-    def stop(self, grace: float) -> None:
+    def stop(self, _grace: float) -> None:
         raise AssertionError("nobody asked for it")
 
 
@@ -297,7 +297,7 @@ def test_a_stop_that_comes_after_the_end_changes_nothing(bench: Callable[..., Be
 
 def test_whatever_the_runner_throws_ends_the_job(bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture) -> None:
     class Broken:
-        def start(self, request: ContainerRequest) -> Container:
+        def start(self, _request: ContainerRequest) -> Container:
             raise ZeroDivisionError("a bug")
 
     made = bench(Broken())
