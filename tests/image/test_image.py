@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from pipelines.local.runner.process import Container, ContainerRequest, ProcessR
 from pipelines.local.runner.sandbox import probe
 
 CONTAINER = Path(__file__).parent.parent.parent / "container"
+FLIGHTS = [CONTAINER.parent / "data" / "raw" / name for name in ("flights.csv", "weather.csv")]
 ROWS = 3000
 RECIPE = """
 sources:
@@ -69,13 +71,30 @@ def run_step(runner: DockerRunner | ProcessRunner, root: Path, *arguments: str) 
     return runner.start(request)
 
 
-def features(runner: DockerRunner | ProcessRunner, root: Path) -> None:
-    for folder in ("processing/input/raw", "processing/input/recipe", "output"):
-        (root / folder).mkdir(parents=True)
+def small(raw: Path, recipe: Path) -> None:
+    (raw / "rows.csv").write_text(rows())
+    (recipe / "recipe.yaml").write_text(RECIPE)
+
+
+def flights(raw: Path, recipe: Path) -> None:
+    """The demo's own recipe and data."""
+    for file in FLIGHTS:
+        if not file.exists():
+            pytest.skip(f"{file.name} is not here: make data")
+        shutil.copy(file, raw)
+    shutil.copy(CONTAINER / "recipes/flights.yaml", recipe)
+
+
+Inputs = Callable[[Path, Path], None]
+
+
+def features(runner: DockerRunner | ProcessRunner, root: Path, inputs: Inputs = small) -> None:
+    raw, recipe = root / "processing/input/raw", root / "processing/input/recipe"
+    for folder in (raw, recipe, root / "output"):
+        folder.mkdir(parents=True)
     for name in ("train", "validation", "test", "features"):
         (root / "processing/output" / name).mkdir(parents=True)
-    (root / "processing/input/raw/rows.csv").write_text(rows())
-    (root / "processing/input/recipe/recipe.yaml").write_text(RECIPE)
+    inputs(raw, recipe)
     code = run_step(runner, root, "features").wait(120)
     assert code == 0, (root.parent / "features.log").read_text()
 
@@ -85,20 +104,22 @@ def hashes(folder: Path) -> dict[str, str]:
     return {file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
+@pytest.mark.parametrize("inputs", [small, flights])
 def test_docker_and_the_process_runner_write_the_same_bytes(
-    runners: dict[str, DockerRunner | ProcessRunner], tmp_path: Path
+    runners: dict[str, DockerRunner | ProcessRunner], inputs: Inputs, tmp_path: Path
 ) -> None:
     if not probe().private:
         pytest.skip(f"no private /opt/ml here: {probe().reason}")
     for name, runner in runners.items():
-        features(runner, tmp_path / name / "ml")
+        features(runner, tmp_path / name / "ml", inputs)
     by_docker, by_process = (hashes(tmp_path / name / "ml/processing/output") for name in ("docker", "process"))
     assert by_docker == by_process
     assert {path.split("/")[0] for path in by_docker} == {"train", "validation", "test", "features"}
 
 
+@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm"])
 def test_training_writes_a_model_with_nothing_but_opt_ml_writable_and_no_network(
-    runners: dict[str, DockerRunner | ProcessRunner], tmp_path: Path
+    runners: dict[str, DockerRunner | ProcessRunner], algorithm: str, tmp_path: Path
 ) -> None:
     made, root = tmp_path / "features" / "ml", tmp_path / "train" / "ml"
     features(runners["docker"], made)
@@ -108,7 +129,7 @@ def test_training_writes_a_model_with_nothing_but_opt_ml_writable_and_no_network
         (made / "processing/output" / channel).rename(target)
     for folder in ("input/config", "model", "output/data"):
         (root / folder).mkdir(parents=True)
-    (root / "input/config/hyperparameters.json").write_text(json.dumps({"max_rounds": "5"}))
+    (root / "input/config/hyperparameters.json").write_text(json.dumps({"max_rounds": "5", "algorithm": algorithm}))
     code = run_step(runners["docker"], root, "train").wait(120)
     assert code == 0, (tmp_path / "train" / "train.log").read_text()
     assert any((root / "model").iterdir())
