@@ -1,7 +1,7 @@
 """Progress as lines of JSON on standard output, one each ten seconds: what a CloudWatch filter can read.
 
     {"step": "features", "stage": "write train", "seconds": 20.1, "percent": 61.3}
-    {"step": "features", "stage": "write train", "seconds": 33.0, "percent": 100, "rows": 80000, "rows_per_second": 2424}
+    {"step": "features", "stage": "write train", "seconds": 33.0, "percent": 100, "rows": 8000, "rows_per_second": 242}
 
 In: the name of a stage and a function that tells how far it is. Out: lines.
 """
