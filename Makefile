@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 SETUP := $(VENV)/.ready
 IMAGE_ENV := .cache/image
+SPARK_ENV := .cache/spark
 DATA := data/raw/flights.csv data/raw/weather.csv
 LOCKS := requirements/uv.txt requirements/dev.txt
 
-.PHONY: setup run test check format bench data lock clean
+.PHONY: setup run test test-spark check format bench data lock clean
 
 setup: $(SETUP)
 
@@ -40,6 +41,15 @@ $(IMAGE_ENV)/.ready: container/requirements-dev.txt | $(SETUP)
 	$(UV) pip sync --quiet --python $(IMAGE_ENV)/bin/python --require-hashes container/requirements-dev.txt
 	touch $@
 
+# One recipe, two engines: Spark under spark-submit against DuckDB. Needs Java; half a gigabyte to install.
+test-spark: $(SPARK_ENV)/.ready
+	$(SPARK_ENV)/bin/python -m pytest tests/container/test_spark.py
+
+$(SPARK_ENV)/.ready: container/requirements-spark.txt | $(SETUP)
+	test -x $(SPARK_ENV)/bin/python || $(UV) venv --quiet --python $(BIN)/python $(SPARK_ENV)
+	$(UV) pip sync --quiet --python $(SPARK_ENV)/bin/python --require-hashes container/requirements-spark.txt
+	touch $@
+
 check: $(SETUP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -53,6 +63,8 @@ bench: $(SETUP) $(IMAGE_ENV)/.ready
 	$(BIN)/python benchmarks/commands.py
 	$(BIN)/python benchmarks/steps.py
 	$(BIN)/python benchmarks/s3.py
+	$(BIN)/python benchmarks/features.py --rows 1000000
+	$(BIN)/python benchmarks/evaluation.py --rows 2000000
 
 # Locks carry hashes and name no index; run this after changing setup.py or a *.in file.
 lock: $(SETUP)
