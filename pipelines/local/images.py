@@ -25,7 +25,7 @@ def _folder(images: Path, uri: str) -> Path:
     _, _, name = uri.partition("/")
     repository, _, tag = (name or uri).partition(":")
     parts = f"{repository}:{tag or 'latest'}".split("/")
-    if any(part in ("", ".", "..") for part in parts):
+    if not repository or any(part in ("", ".", "..") for part in parts):
         raise LocalError(f"{uri!r} is not an image's URI", fix="write REGISTRY/REPOSITORY:TAG")
     return images.joinpath(*parts)
 

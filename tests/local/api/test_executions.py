@@ -160,6 +160,14 @@ def test_a_handled_failure_ends_completed_with_failures(aws: LocalAws) -> None:
     assert ended.status == "CompletedWithFailures"
 
 
+def test_a_loop_runs_its_body_for_each_item(aws: LocalAws) -> None:
+    body = aws.step("Each", "sys.exit(len(sys.argv[1]) - 1)", arguments=[get("ForEach.CurrentItem")])
+    arguments = {"IterableItems": ["a", "b"], "MaxConcurrency": 2, "ForEachBody": [body]}
+    ended = aws.run([{"Name": "Loop", "Type": "ForEach", "Arguments": arguments}])
+    assert ended.statuses() == {"Loop": "Succeeded", "Each-0": "Succeeded", "Each-1": "Succeeded"}
+    assert ended.steps["Each-1"]["IterationContext"] == {"ParentStepName": "Loop", "Index": 1, "Item": "b"}
+
+
 def test_arguments_the_service_would_refuse_fail_the_step(aws: LocalAws) -> None:
     step = aws.step("Long", arguments=["x" * 300])
     ended = aws.run([step])

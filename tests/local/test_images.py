@@ -1,0 +1,65 @@
+"""Build contexts under the URIs of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.context import Context, File
+from pipelines.errors import LocalError
+from pipelines.local.images import find, push
+
+URI = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/flights:1"
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    root = tmp_path / "context"
+    (root / "program").mkdir(parents=True)
+    (root / "Dockerfile").write_text('FROM python:3.11\nENTRYPOINT ["python3", "/opt/program/main.py"]\n')
+    (root / "program/main.py").write_text("print(1)")
+    (root / "program/main.py").chmod(0o755)
+    return Context(root, tuple(File(name, root / name) for name in ("Dockerfile", "program/main.py")))
+
+
+def test_an_image_is_found_under_its_uri_whatever_becomes_of_the_context(tmp_path: Path, context: Context) -> None:
+    assert find(tmp_path / "images", URI) is None
+    assert push(tmp_path / "images", URI, context) is True
+    (context.root / "Dockerfile").write_text("FROM other\n")
+    found = find(tmp_path / "images", URI)
+    assert found
+    assert found.entrypoint == ("python3", "/opt/program/main.py")
+    assert (tmp_path / "images/team/flights:1/program/main.py").stat().st_mode & 0o777 == 0o755
+
+
+def test_what_a_uri_names_never_changes(tmp_path: Path, context: Context) -> None:
+    push(tmp_path / "images", URI, context)
+    (context.root / "Dockerfile").write_text('FROM python:3.11\nENTRYPOINT ["other"]\n')
+    assert push(tmp_path / "images", URI, context) is False
+    assert find(tmp_path / "images", URI).entrypoint == ("python3", "/opt/program/main.py")  # type: ignore[union-attr]
+
+
+def test_one_image_never_lies_inside_another(tmp_path: Path, context: Context) -> None:
+    """A repository may be named like another's tag."""
+    push(tmp_path / "images", "registry/team:flights", context)
+    push(tmp_path / "images", "registry/team/flights:1", context)
+    folders = sorted(path.relative_to(tmp_path / "images").as_posix() for path in tmp_path.glob("images/**/Dockerfile"))
+    assert folders == ["team/flights:1/Dockerfile", "team:flights/Dockerfile"]
+
+
+@pytest.mark.parametrize("uri", ["r/../x:1", "r/a:../../x", "r/a:b/../..", "r//a:1", "r/./a:1", "", "r/:1"])
+def test_a_uri_never_leads_out_of_the_folder(tmp_path: Path, context: Context, uri: str) -> None:
+    for use in (lambda: find(tmp_path / "images", uri), lambda: push(tmp_path / "images", uri, context)):
+        with pytest.raises(LocalError, match="is not an image's URI") as caught:
+            use()
+        assert caught.value.problems[0].fix == "write REGISTRY/REPOSITORY:TAG"
+    assert [path.name for path in tmp_path.iterdir()] == ["context"]
+
+
+def test_a_context_that_cannot_be_kept_is_named_and_leaves_nothing(tmp_path: Path, context: Context) -> None:
+    (context.root / "program/main.py").unlink()
+    with pytest.raises(LocalError, match="the image cannot be kept") as caught:
+        push(tmp_path / "images", URI, context)
+    assert caught.value.problems[0].fix.startswith("free disk space, and let your user read the build context")
+    assert list((tmp_path / "images/team").iterdir()) == []
