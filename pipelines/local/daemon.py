@@ -89,7 +89,10 @@ def _started(home: Home, region: str) -> Running:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         running = find(home)
-        if running:
+        if running and running.region == region:
+            if running.pid != process.pid:  # one that was only slow to answer
+                process.terminate()
+                process.wait()
             process.returncode = 0  # it goes on without us: not to be waited for
             return running
         time.sleep(0.02)

@@ -163,7 +163,7 @@ def test_a_killed_server_leaves_no_program_and_says_what_was_interrupted(serve: 
     kill(aws.home)
     after = serve()
     ended = after.wait(arn)
-    reason = "InternalServerError: interrupted: the local SageMaker ended while it ran"
+    reason = "InternalServerError: interrupted: the local SageMaker was ended while it ran"
     assert (ended.status, ended.described["FailureReason"]) == ("Failed", reason)
     assert ended.statuses() == {"Long": "Failed"}
     assert ended.steps["Long"]["FailureReason"] == reason

@@ -35,7 +35,7 @@ HOST = "algo-1"
 _ASK_AGAIN = 2  # seconds; the launcher misses a stop that comes together with its order
 STOP_GRACE_SECONDS = 10.0  # between SIGTERM and SIGKILL; the service gives 120 (CONTRACT.md section 3.1)
 MAX_RUNTIME_SECONDS = 86400  # of a job that names none
-INTERRUPTED = "InternalServerError: interrupted: the local SageMaker ended while it ran"
+INTERRUPTED = "InternalServerError: interrupted: the local SageMaker was ended while it ran"
 
 Json = dict[str, Any]
 _log = logging.getLogger(__name__)

@@ -64,10 +64,12 @@ def test_steps_are_listed_newest_first_and_page_by_page(aws: LocalAws) -> None:
 
 
 def test_independent_steps_run_at_the_same_time(aws: LocalAws) -> None:
-    ended = aws.run([aws.step(name, "time.sleep(1)") for name in ("Left", "Right")])
+    ended = aws.run([aws.step(name, "time.sleep(1.5)") for name in ("Left", "Right")])
     assert ended.status == "Succeeded"
-    left, right = ended.steps["Left"], ended.steps["Right"]
-    assert max(left["StartTime"], right["StartTime"]) < min(left["EndTime"], right["EndTime"])
+    names = [job_of(step) for step in ended.steps.values()]
+    left, right = (aws.sagemaker.describe_processing_job(ProcessingJobName=name) for name in names)
+    begun = max(left["ProcessingStartTime"], right["ProcessingStartTime"])
+    assert begun < min(left["ProcessingEndTime"], right["ProcessingEndTime"])
 
 
 def test_the_limit_of_parallel_steps_holds(aws: LocalAws) -> None:

@@ -424,7 +424,7 @@ def test_a_killed_servers_jobs_are_marked_and_their_folders_removed(bench: Calla
         record = made.jobs.describe(kind, "job-1")
         assert record
         assert record[f"{kind}JobStatus"] == "Failed"
-        assert record["FailureReason"] == "InternalServerError: interrupted: the local SageMaker ended while it ran"
+        assert record["FailureReason"] == "InternalServerError: interrupted: the local SageMaker was ended while it ran"
         assert f"{kind}EndTime" in record
     assert made.jobs.describe("Processing", "ended")["ProcessingJobStatus"] == "Completed"  # type: ignore[index]
     assert not left.exists()
