@@ -189,7 +189,8 @@ class _Checker:
         if isinstance(value, Template):
             only = value.only
             declared = self.pipeline.parameters.get(only.name) if isinstance(only, Parameter) else None
-            if declared is None or declared.type != "Integer":
+            unknown = isinstance(only, Parameter) and declared is None  # told already
+            if not unknown and (declared is None or declared.type != "Integer"):
                 self.refuse(path, f"{path[-1]} takes a whole number", "write one, or refer to an Integer parameter")
 
     def branches(self) -> None:

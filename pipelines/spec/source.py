@@ -72,7 +72,7 @@ def read_source(file: Path) -> Source:
         text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         what = "there is no such file"
-        fix = "run the command in the folder of your pipeline.yaml, or name the file as an argument"
+        fix = "run the command in the folder of your pipeline.yaml, or name the file with -f"
         raise SpecError([Problem(str(file), what, fix)]) from error
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"byte {error.start} is not UTF-8"

@@ -73,7 +73,7 @@ def target(pipeline: Pipeline, source: Source, name: str = LOCAL) -> Target:
     problems = Problems(source)
     environment = pipeline.environments.get(name)
     if environment is None and name != LOCAL:
-        fix = suggestion(name, [LOCAL, *pipeline.environments], what="--env with one of")
+        fix = suggestion(name, dict.fromkeys([LOCAL, *pipeline.environments]), what="--env with one of")
         problems.add(("environments",), f"there is no environment {name!r}", fix)
         problems.raise_any()
     environment = environment or Environment()

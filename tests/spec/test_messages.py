@@ -109,7 +109,7 @@ def message(file: Path) -> str:
 
 
 def test_missing_file(tmp_path):
-    fix = "run the command in the folder of your pipeline.yaml, or name the file as an argument"
+    fix = "run the command in the folder of your pipeline.yaml, or name the file with -f"
     assert message(tmp_path / "no.yaml") == f"{tmp_path / 'no.yaml'}: there is no such file\n  fix: {fix}"
 
 
