@@ -77,8 +77,9 @@ def write_splits(engine: Database, fitted: Fitted, clean: str, rows: int, paths:
     ordered = output.order == "hash" or (output.order == "auto" and rows <= ORDERED)
     # XGBoost's algorithm wants the target first, and nothing that is no feature.
     own = ("target",) if output.format == "csv" else ("key", "target")
-    statement = fitted.sql(clean, engine.dialect, own)
     for split in SPLITS:
+        # Slices are for the evaluation alone: what is not in the files, no training can learn from.
+        statement = fitted.sql(clean, engine.dialect, own, slices=split == "test")
         query = statement + split_rows(split, ordered, engine.dialect)
         with stage_of(STEP, f"write {split}", engine.percent) as progress:
             progress.rows = engine.export(query, paths.processing_output(split), output, ordered)

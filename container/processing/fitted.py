@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from processing.errors import ModelError, Problem
 from processing.jsontext import to_json
+from processing.recipe.check import SLICE
 from processing.recipe.model import Recipe
 from processing.recipe.reader import read_recipe
 from processing.sql.dialect import Dialect, DuckDB
@@ -83,10 +84,16 @@ class Fitted:
                 columns = lookup_columns(item.lookup, engine.dialect)
                 engine.keep(lookup_table(index), columns, lookup_rows(item.lookup))
 
-    def sql(self, relation: str, dialect: Dialect, own: Sequence[str] = ("key", "target")) -> str:
-        """The transform statement of all rows of a relation; `own` are the columns before the features'."""
+    def sql(
+        self, relation: str, dialect: Dialect, own: Sequence[str] = ("key", "target"), *, slices: bool = False
+    ) -> str:
+        """The transform statement of all rows of a relation; `own` are the columns before the features'.
+
+        With `slices`, the columns of the evaluation stand behind them; they are none of `columns`.
+        """
         names = [column.name for column in self.columns]
-        return transform_sql(self.rendered(dialect), names, relation, dialect, own)
+        texts = [(str(column), f"{SLICE}{name}") for name, column in self.recipe.evaluation.slices] if slices else []
+        return transform_sql(self.rendered(dialect), names, relation, dialect, own, texts)
 
     def to_json(self) -> str:
         """The file's text: the same for the same data, byte for byte."""

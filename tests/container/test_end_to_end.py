@@ -40,6 +40,7 @@ def give_model(shop: Any) -> None:
 
 
 def test_features_train_evaluate(shop: Any) -> None:
+    shop.edit_recipe("features:\n", "evaluation: { slices: [city] }\nfeatures:\n")
     done = step(shop.root, "features")
     assert (done.returncode, done.stderr) == (0, "")
     give_channels(shop, max_rounds="40", min_child_weight="1", seed="3")
@@ -54,7 +55,10 @@ def test_features_train_evaluate(shop: Any) -> None:
     give_model(shop)
     done = step(shop.root, "evaluate")
     assert (done.returncode, done.stderr) == (0, "")
-    measures = json.loads((shop.output("evaluation") / "evaluation.json").read_text())["binary_classification_metrics"]
+    document = json.loads((shop.output("evaluation") / "evaluation.json").read_text())
+    (slices,) = document["details"]["slices"].values()
+    assert {line["value"] for line in slices} == {"Bonn", "Köln", "Ulm", 'O\'Hare, "x"'}
+    measures = document["binary_classification_metrics"]
     assert measures["auc"]["value"] > 0.75
     assert f"test-auc: {measures['auc']['value']:.6f}" in done.stdout
     assert "orders.delay" not in (shop.output("evaluation") / "report.html").read_text()

@@ -11,11 +11,14 @@ from processing.nearest import suggestion
 from processing.recipe.model import Recipe
 
 RESERVED = ("key", "target")
+SLICE = "slice."
+"""How the columns of the test split begin that are no features."""
 
 
 def check(recipe: Recipe) -> list[Problem]:
     """Every problem of the recipe."""
-    return [*_joins(recipe), *_selects(recipe), *_known_after(recipe), *_keys(recipe), *_split(recipe), *_names(recipe)]
+    checks = (_joins, _selects, _known_after, _keys, _split, _slices, _names)
+    return [problem for one in checks for problem in one(recipe)]
 
 
 def late_columns(recipe: Recipe) -> frozenset[str]:
@@ -69,6 +72,22 @@ def _split(recipe: Recipe) -> list[Problem]:
     return found
 
 
+def _slices(recipe: Recipe) -> list[Problem]:
+    """A slice by what is known only afterwards picks rows by their outcome: no measure of it holds for new rows."""
+    found = []
+    place = str(recipe.evaluation.place)
+    for name, column in recipe.evaluation.slices:
+        origin = _late(recipe, column)
+        if origin is not None:
+            through = "" if origin == column else f" (through the join of '{column.source}')"
+            what = f"slice '{name}' uses '{origin}'{through}, known only after the target"
+            found.append(Problem(place, what, "take it out of 'slices', or name a column that is known before"))
+    if recipe.evaluation.slices and recipe.output.format == "csv":
+        what = "a test split without header has no place for slices, and the evaluation reads Parquet"
+        found.append(Problem(place, what, "remove 'slices', or write 'output: {format: parquet}'"))
+    return found
+
+
 def _joins(recipe: Recipe) -> list[Problem]:
     joined = [join.source for join in recipe.joins]
     selected = {name for source in recipe.sources.values() for name in source.of}
@@ -103,5 +122,8 @@ def _names(recipe: Recipe) -> list[Problem]:
         if name in seen:
             what = f"feature '{feature.name}' has the name of '{seen[name]}'"
             found.append(Problem(str(feature.place), what, f"rename it, for example '{feature.name}_2'"))
+        elif name.startswith(SLICE):
+            what = f"feature '{feature.name}' has the name of a slice"
+            found.append(Problem(str(feature.place), what, "rename it: 'slice.' begins the columns of 'evaluation'"))
         seen[name] = feature.name
     return found

@@ -38,6 +38,14 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Evaluation:
+    """What the evaluation is told: columns by which it is broken down, each under the name that the recipe gives it."""
+
+    slices: tuple[tuple[str, Column], ...] = ()
+    place: Place | None = None
+
+
+@dataclass(frozen=True)
 class Join:
     """A left join of the first source with another: pairs of (column of the first, column of the other)."""
 
@@ -142,6 +150,7 @@ class Recipe:
     features: tuple[Feature, ...]
     plain: Mapping[str, object]
     output: Output = Output()
+    evaluation: Evaluation = Evaluation()
 
     @property
     def base(self) -> Source:
@@ -154,11 +163,12 @@ class Recipe:
         return (column, *(left for join in joins for left, _ in join.on))
 
     def used(self, labelled: bool = True) -> tuple[Column, ...]:
-        """Every column that is read, each once, in a stable order: key, target, split, joins, features.
+        """Every column that is read, each once, in a stable order: key, target, split, joins, features, slices.
 
-        New data to be scored has no target, and belongs to no split.
+        New data to be scored has no target, and belongs to no split; no evaluation follows.
         """
         wanted = [*self.key, *([self.target.column, *self.split.columns] if labelled else [])]
         wanted += [column for join in self.joins for pair in join.on for column in pair]
         wanted += [column for feature in self.features for column in feature.transform.columns]
+        wanted += [column for _, column in self.evaluation.slices] if labelled else []
         return tuple(dict.fromkeys(wanted))

@@ -13,7 +13,18 @@ from processing.errors import Problem, RecipeError
 from processing.nearest import suggestion
 from processing.recipe.check import check
 from processing.recipe.fields import Fields, as_mapping, compose
-from processing.recipe.model import ColumnSplit, HashSplit, Join, Output, Recipe, Source, Split, Target, TimeSplit
+from processing.recipe.model import (
+    ColumnSplit,
+    Evaluation,
+    HashSplit,
+    Join,
+    Output,
+    Recipe,
+    Source,
+    Split,
+    Target,
+    TimeSplit,
+)
 from processing.recipe.options import read_option
 from processing.recipe.scope import UNKNOWN, Scope
 from processing.recipe.sections import (
@@ -79,6 +90,7 @@ def _recipe(fields: Fields, plain: Mapping[str, object]) -> Recipe:
         features=read_option(RecipeSection, "features", fields, scope) or (),
         plain=plain,
         output=Output(**vars(read_option(RecipeSection, "output", fields, scope) or OutputSection())),
+        evaluation=_evaluation(fields, scope),
     )
     fields.finish()
     return recipe
@@ -139,6 +151,11 @@ def _target(fields: Fields, scope: Scope) -> Target:
         return Target(Task.BINARY, UNKNOWN, "")
     section, inner = written
     return read_target(section, Task(task) if task is not None else None, inner, scope)
+
+
+def _evaluation(fields: Fields, scope: Scope) -> Evaluation:
+    section = read_option(RecipeSection, "evaluation", fields, scope)
+    return Evaluation() if section is None else Evaluation(section.slices, fields.place_of("evaluation"))
 
 
 def _split(fields: Fields, key: tuple[Column, ...], target: Target, scope: Scope) -> Split:

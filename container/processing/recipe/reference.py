@@ -12,6 +12,7 @@ from processing import task
 from processing.recipe.options import Option, options_of
 from processing.recipe.sections import (
     SPLIT_WAYS,
+    EvaluationSection,
     HashSplitSection,
     JoinSection,
     OutputSection,
@@ -52,6 +53,7 @@ _SECTIONS: dict[str, type] = {
     "Split by hash": HashSplitSection,
     "Split by time": SPLIT_WAYS["time"],
     "Split by a column": SPLIT_WAYS["column"],
+    "Evaluation": EvaluationSection,
     "Output": OutputSection,
 }
 

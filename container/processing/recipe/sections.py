@@ -37,6 +37,8 @@ KEYABLE = (ColumnType.STRING, ColumnType.INTEGER)
 """Another type prints differently from engine to engine, and the key's text is hashed."""
 TIMES = (ColumnType.INTEGER, ColumnType.DATE, ColumnType.TIMESTAMP)
 FORMATS = ("csv", "parquet", "json")
+SLICEABLE = (*KEYABLE, ColumnType.BOOLEAN)
+MOST_SLICES = 10
 _SHARE = Real(0.001, 0.998)
 
 
@@ -146,6 +148,41 @@ class OutputSection:
     )
     row_group: int = option(Whole(2048, 10_000_000), "Rows of a Parquet row group.", default=30_720)
     file_megabytes: int = option(Whole(1, 100_000), "Where a file ends and the next begins.", default=256)
+
+
+@dataclass(frozen=True)
+class SliceColumns(ColumnNames):
+    """A few columns, each with the name it is given: pairs of name and column."""
+
+    most: int
+
+    def read(self, fields: Fields, key: str, scope: Scope) -> tuple[tuple[str, Any], ...]:
+        names = fields.texts(key)
+        columns = [scope.checked(name, fields, key, self.types) for name in names]
+        if len(names) > self.most:
+            fields.refuse(key, f"'{key}' names {len(names)} columns; {self.most} are the most", "name the main ones")
+        # SQL engines do not tell names apart by their case, and each becomes a column of the test split.
+        if len({name.lower() for name in names}) < len(names):
+            fields.refuse(key, f"'{key}' names a column twice", "name each column once")
+        return tuple(zip(names, columns, strict=True))
+
+    def schema(self) -> Schema:
+        several = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": self.most}
+        return {"anyOf": [{"type": "string"}, several]}
+
+    def words(self) -> str:
+        return f"{super().words()}, {self.most} at most"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSection:
+    """What the evaluation is told beside the features."""
+
+    slices: Any = option(
+        SliceColumns(SLICEABLE, MOST_SLICES),
+        "Columns by whose values every measure is told apart. They need not be features; the test split holds them as "
+        "texts `slice.<name>`, and training never sees them. One that is known only after the target is refused.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -400,4 +437,5 @@ class RecipeSection:
         SplitWay(), "Which rows train, validate and test.", default=None, given="by hash: 0.8, 0.1, 0.1"
     )
     features: Any = option(Features(), "The columns of the feature table, in this order.")
+    evaluation: Any = option(Section(EvaluationSection), "How the evaluation is broken down.", default=None)
     output: Any = option(Section(OutputSection), "How the tables are written.", default=None)

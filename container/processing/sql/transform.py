@@ -30,14 +30,19 @@ def transform_sql(
     relation: str,
     dialect: Dialect,
     own: Sequence[str] = ("key", "target"),
+    texts: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """Key, target and every feature of the rows. `names` are the features' final names, in order."""
+    """Key, target and every feature of the rows. `names` are the features' final names, in order.
+
+    `texts` are further columns, as texts behind them: names of the relation's columns, and their names here.
+    """
     name = dialect.name
     outputs = [(output, index) for index, item in enumerate(rendered) for output in item.outputs]
     columns = [f"{name(f'_{column}')} AS {name(column)}" for column in own]
     for (output, index), column in zip(outputs, names, strict=True):
         value = _looked_up(output.sql, index) if rendered[index].lookup else output.sql
         columns.append(f"CAST({value} AS {dialect.float32}) AS {name(column)}")
+    columns += [f"CAST({name(column)} AS {dialect.text_type}) AS {name(called)}" for column, called in texts]
     joins = [_join(item.lookup, index, dialect) for index, item in enumerate(rendered) if item.lookup is not None]
     return "\n".join(["SELECT\n  " + ",\n  ".join(columns), f"FROM {relation} AS staged", *joins])
 
