@@ -14,6 +14,9 @@ from processing.errors import Problem
 from processing.recipe.model import Output
 from processing.sql.dialect import Dialect
 
+DIGEST = "features_sha256"
+"""The key under which Parquet files carry the digest of the features.json that they were made with."""
+
 
 @dataclass(frozen=True)
 class Reject:
@@ -59,8 +62,13 @@ class Database(Protocol):
         """The query's rows as a scratch table; gives the relation that reads it back."""
         ...
 
-    def export(self, query: str, folder: Path, output: Output, ordered: bool, prefix: str = "part") -> int:
-        """The query's rows as the files of a folder; gives how many rows."""
+    def export(
+        self, query: str, folder: Path, output: Output, ordered: bool, prefix: str = "part", digest: str = ""
+    ) -> int:
+        """The query's rows as the files of a folder; gives how many rows.
+
+        `digest` names the features.json that they were made with; Parquet files carry it where the engine can.
+        """
         ...
 
     def columns_of(self, select: str, where: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from processing.database import Reject
+from processing.database import DIGEST, Reject
 from processing.errors import DataError, Problem, RecipeError
 from processing.machine import Limits, processors
 from processing.recipe.model import Output
@@ -82,14 +82,17 @@ class Engine:
         self._copy(query, path, "FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE 30720")
         return self.dialect.parquet([str(path)])
 
-    def export(self, query: str, folder: Path, output: Output, ordered: bool, prefix: str = "part") -> int:
+    def export(
+        self, query: str, folder: Path, output: Output, ordered: bool, prefix: str = "part", digest: str = ""
+    ) -> int:
         """The query's rows as the files part-00000, part-00001, … of a folder; gives how many rows.
 
         In order, that is one file: which rows a second one would hold depends on the threads.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        metadata = f", KV_METADATA {{{DIGEST}: {self.dialect.text(digest)}}}" if digest else ""
         options = {
-            "parquet": f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {output.row_group}",
+            "parquet": f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {output.row_group}{metadata}",
             "csv": "FORMAT csv, HEADER false",
         }[output.format]
         if ordered:

@@ -10,6 +10,7 @@ would double the time (`output: {order: hash}` in the recipe asks for it all the
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -64,15 +65,16 @@ def make_features(engine: Database, recipe: Recipe, paths: Paths, scratch: Path)
         fitted = Fitted(recipe, statistics, settled.target)
         fitted.keep_lookups(engine)
         summary["features"] = count_treated(engine, fitted, clean)
-    write_splits(engine, fitted, clean, summary["rows_read"], paths)
+    text = fitted.to_json().encode()
+    write_splits(engine, fitted, clean, summary["rows_read"], paths, hashlib.sha256(text).hexdigest())
     folder = paths.processing_output("features")
     write_whole(folder / "quality.json", to_json(summary).encode())
-    write_whole(folder / FILE, fitted.to_json().encode())
+    write_whole(folder / FILE, text)
     return fitted
 
 
-def write_splits(engine: Database, fitted: Fitted, clean: str, rows: int, paths: Paths) -> None:
-    """The tables, as the recipe's `output` asks."""
+def write_splits(engine: Database, fitted: Fitted, clean: str, rows: int, paths: Paths, digest: str) -> None:
+    """The tables, as the recipe's `output` asks; `digest` is that of features.json, by which they are known as its."""
     output = fitted.recipe.output
     ordered = output.order == "hash" or (output.order == "auto" and rows <= ORDERED)
     # XGBoost's algorithm wants the target first, and nothing that is no feature.
@@ -82,7 +84,7 @@ def write_splits(engine: Database, fitted: Fitted, clean: str, rows: int, paths:
         statement = fitted.sql(clean, engine.dialect, own, slices=split == "test")
         query = statement + split_rows(split, ordered, engine.dialect)
         with stage_of(STEP, f"write {split}", engine.percent) as progress:
-            progress.rows = engine.export(query, paths.processing_output(split), output, ordered)
+            progress.rows = engine.export(query, paths.processing_output(split), output, ordered, digest=digest)
 
 
 def find_recipe(folder: Path) -> Path:

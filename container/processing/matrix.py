@@ -16,6 +16,7 @@ import duckdb
 import numpy as np
 
 from processing.arrays import Array, Codes, Features, Floats, Keys
+from processing.database import DIGEST
 from processing.errors import DataError, Problem
 from processing.nearest import nearest
 from processing.sql.dialect import DuckDB
@@ -109,7 +110,7 @@ def open_split(folder: Path, schema: Schema) -> Split:
 
 def _digests(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> set[str]:
     """The digests of features.json that the files carry as Parquet metadata; a file may carry none."""
-    query = "SELECT decode(value) FROM parquet_kv_metadata(?) WHERE decode(key) = 'features_sha256'"
+    query = f"SELECT decode(value) FROM parquet_kv_metadata(?) WHERE decode(key) = '{DIGEST}'"
     return {str(row[0]) for path in paths for row in connection.execute(query, [str(path)]).fetchall()}
 
 

@@ -97,3 +97,20 @@ def test_training_refuses_data_of_another_run_and_unknown_settings(shop: Any) ->
     assert done.returncode == 2
     assert "1 column(s) of features.json are missing, first 'weight_as_it_is'" in done.stderr
     assert "fix: take data and features of one run of the features step" in done.stderr
+
+
+def test_splits_of_another_fit_are_refused_though_their_columns_fit(shop: Any) -> None:
+    """The same recipe on other rows: every column is there, and each means something else."""
+    shop.run()
+    give_channels(shop, max_rounds="5", min_child_weight="1")
+    assert step(shop.root, "train").returncode == 0
+    give_model(shop)
+    shop.write_orders(shop.orders()[:700])
+    shop.run()
+    told = "the files were written with other features than this features.json (their digests differ)\n  fix: take data"
+    for given in (shop.root / "input" / "data" / "validation", shop.root / "processing" / "input" / "test"):
+        shutil.rmtree(given)
+        shutil.copytree(shop.output(given.name), given)
+        done = step(shop.root, "train" if given.name == "validation" else "evaluate")
+        assert done.returncode == 2
+        assert f"{given}: {told}" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable
@@ -295,3 +296,15 @@ def test_a_limit_that_is_no_size_is_refused() -> None:
         Limits("lots")
     with pytest.raises(SettingError, match="at least one thread"):
         Limits(threads=0)
+
+
+@pytest.mark.parametrize("order", ["hash", "none"])
+def test_every_file_of_a_split_carries_the_digest_of_features_json(shop: Any, order: str) -> None:
+    shop.edit_recipe("features:\n", f"output: {{ order: {order} }}\nfeatures:\n")
+    shop.run()
+    digest = hashlib.sha256((shop.output("features") / "features.json").read_bytes()).hexdigest()
+    for split in SPLITS:
+        query = f"SELECT decode(key), decode(value) FROM parquet_kv_metadata('{shop.output(split)}/*.parquet')"  # noqa: S608
+        assert ("features_sha256", digest) in duckdb.sql(query).fetchall()
+        files = len(list(shop.output(split).glob("*.parquet")))
+        assert len([key for key, _ in duckdb.sql(query).fetchall() if key == "features_sha256"]) == files

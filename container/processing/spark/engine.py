@@ -78,8 +78,16 @@ class SparkEngine:
             self._session.sql(query).write.mode("overwrite").option("compression", "lz4").parquet(target)
         return self._named(self._session.read.parquet(target))
 
-    def export(self, query: str, folder: Path, output: Output, ordered: bool, prefix: str = "part") -> int:  # noqa: ARG002
-        """Part files as Spark names them. In order, that is one file."""
+    def export(
+        self,
+        query: str,
+        folder: Path,
+        output: Output,
+        ordered: bool,
+        prefix: str = "part",  # noqa: ARG002
+        digest: str = "",  # noqa: ARG002
+    ) -> int:
+        """Part files as Spark names them. In order, that is one file. Its writer takes no metadata, so no digest."""
         found = self._session.sql(query)
         # A global sort gives ranges; one file of them keeps the order to its reader.
         writer = (found.coalesce(1) if ordered else found).write.mode("overwrite")
