@@ -11,7 +11,6 @@ import json
 import logging
 import shutil
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,7 +31,6 @@ from pipelines.local.store import ObjectStore, StoreError
 IN_PROGRESS, COMPLETED, FAILED, STOPPING, STOPPED = "InProgress", "Completed", "Failed", "Stopping", "Stopped"
 ENDED = (COMPLETED, FAILED, STOPPED)
 HOST = "algo-1"
-_ASK_AGAIN = 2  # seconds; the launcher misses a stop that comes together with its order
 STOP_GRACE_SECONDS = 10.0  # between SIGTERM and SIGKILL; the service gives 120 (CONTRACT.md section 3.1)
 MAX_RUNTIME_SECONDS = 86400  # of a job that names none
 INTERRUPTED = "InternalServerError: interrupted: the local SageMaker was ended while it ran"
@@ -187,23 +185,11 @@ class Job(ABC):
             stop_requested = self._stop_requested
         if stop_requested:
             container.stop(self.host.stop_grace)
-        code = self._wait(container)
+        code = container.wait(self.limit)
         if code is None:
             container.stop(self.host.stop_grace)
             return container.wait() or 0, True
         return code, False
-
-    def _wait(self, container: Container) -> int | None:
-        """The exit code; None when the program takes longer than it may."""
-        deadline, seconds_stopping = time.monotonic() + self.limit, 0
-        while (left := deadline - time.monotonic()) > 0:
-            code = container.wait(min(left, 1.0))
-            if code is not None:
-                return code
-            seconds_stopping += self._stop_requested
-            if seconds_stopping == _ASK_AGAIN:
-                container.stop(self.host.stop_grace)
-        return None
 
     def _image(self, uri: str, entrypoint: Sequence[str] | None) -> Image:
         """The image of a URI; one that nothing is known of serves where the request names its own program."""

@@ -74,8 +74,13 @@ class Control:
     def read(self) -> list[bytes] | None:
         """The lines that have come; None at the end of file."""
         chunk = os.read(0, 1 << 12)
-        *lines, self.rest = (self.rest + chunk).split(b"\n")
-        return lines if chunk else None
+        self.rest += chunk
+        return self.waiting() if chunk else None
+
+    def waiting(self) -> list[bytes]:
+        """The lines that are here already: a stop may come together with the order."""
+        *lines, self.rest = self.rest.split(b"\n")
+        return lines
 
 
 def _catch_signals() -> int:
@@ -95,6 +100,8 @@ def _supervise(child: int, started: int, wakeup: int, control: Control, private:
     for descriptor in (0, started, wakeup):
         poll.register(descriptor, select.POLLIN)
     terminate, running, deadline = False, False, float("inf")
+    for line in control.waiting():
+        terminate, deadline = True, min(deadline, _deadline(line))
     while (code := _reap(child)) is None:
         left = deadline - time.monotonic()
         if left <= 0:
@@ -114,13 +121,18 @@ def _supervise(child: int, started: int, wakeup: int, control: Control, private:
                     poll.unregister(0)
                     _kill(child, private)
                 for line in lines or []:
-                    terminate, deadline = True, min(deadline, time.monotonic() + float(line.split()[1]))
+                    terminate, deadline = True, min(deadline, _deadline(line))
         if terminate and running:
             terminate = False
             os.kill(child, signal.SIGTERM)
     if not private:
         _kill_descendants()
     return code
+
+
+def _deadline(stop: bytes) -> float:
+    """When the grace of a `stop SECONDS` line is over."""
+    return time.monotonic() + float(stop.split()[1])
 
 
 def _reap(child: int) -> int | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelines.local.runner.image import Image, read_image
+from pipelines.local.runner.sandbox import launch_command, plain_order
 
 if TYPE_CHECKING:
     from tests.local.runner.conftest import Job, Jobs
@@ -210,6 +211,16 @@ def test_stop_asks_the_first_process_and_its_exit_code_counts(either_jobs: Jobs)
     assert job.end() == 5
     assert "asked to stop" in job.text()
     job.container.stop(1)  # of no effect once it has ended
+
+
+def test_a_stop_that_comes_together_with_the_order_is_heard(tmp_path: Path) -> None:
+    order = plain_order(("sleep", "60"), {"PATH": os.defpath}, tmp_path)
+    words = launch_command()
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True) as launcher:
+        assert launcher.stdin
+        launcher.stdin.write(f"{order}\nstop 30\n".encode())
+        launcher.stdin.flush()
+        assert launcher.wait(20) == 128 + signal.SIGTERM
 
 
 STUBBORN = "trap '' TERM; sleep 1234.{n} & setsid sleep 1234.{n} & echo ready; while :; do sleep 1234.{n}; done"
