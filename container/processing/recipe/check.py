@@ -9,6 +9,7 @@ from processing.columns import Column
 from processing.errors import Problem
 from processing.nearest import suggestion
 from processing.recipe.model import Recipe
+from processing.recipe.selects import leaks
 
 RESERVED = ("key", "target")
 SLICE = "slice."
@@ -102,7 +103,7 @@ def _joins(recipe: Recipe) -> list[Problem]:
 
 
 def _selects(recipe: Recipe) -> list[Problem]:
-    """A select reads sources that are files."""
+    """A select reads sources that are files, and hides nothing that is known only afterwards."""
     found = []
     for source in recipe.sources.values():
         files = [name for name, other in recipe.sources.items() if not other.select]
@@ -110,7 +111,7 @@ def _selects(recipe: Recipe) -> list[Problem]:
             if name not in files:
                 what = f"source '{source.name}' selects from '{name}', which is no source with files"
                 found.append(Problem(str(source.places[""]), what, suggestion(name, files)))
-    return found
+    return found or leaks(recipe, late_columns(recipe))
 
 
 def _names(recipe: Recipe) -> list[Problem]:

@@ -99,8 +99,9 @@ class SourceSection:
     )
     select: str | None = option(
         Text(),
-        "Instead of files: one SELECT over the sources under `from`, each a table with its declared columns. What it "
-        "computes cannot be traced, so `known_after` guards the names of its columns alone.",
+        "Instead of files: one SELECT over the sources under `from`, each a table with its declared columns. A "
+        "column under `known_after` may stand in its list only where the output is the target or is itself under "
+        "`known_after`, and nowhere else (it would choose rows).",
         default=None,
     )
     of: tuple[str, ...] = option(Texts(), "The sources that `select` reads; they need no join.", default=(), key="from")
