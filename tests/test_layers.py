@@ -21,7 +21,7 @@ CONTAINER = ROOT / "container"
 ROWS = (
     ("errors", "nearest", "dockerignore", "context"),
     ("definition", "spec", "schedule"),
-    ("compile", "checks", "service_model", "graph"),
+    ("compile", "checks", "plan", "service_model", "graph"),
     ("aws", "local"),
     ("deploy", "executions", "report"),
     ("cli", "__main__"),
