@@ -30,6 +30,7 @@ from processing.matrix import Split, open_split
 from processing.scratch import scratch_folder
 from processing.task import Task
 from processing.training import lightgbm_model, modelfile, xgboost_model
+from processing.training.encoded import encoded_references
 from processing.training.interface import Lesson, Model
 from processing.training.limits import telling_limits
 from processing.training.reference import SAMPLE, column_references, reference_of
@@ -59,7 +60,7 @@ def run_train(paths: Paths) -> None:
             "rounds": model.rounds,
             "libraries": _versions(settings.algorithm),
             **found,
-            "columns": _lying(lesson.train),
+            "columns": _lying(lesson.train, features),
         }
         modelfile.save(paths.model, model, settings.algorithm, features, document)
     for name, value in found["validation"].items():
@@ -127,10 +128,11 @@ def judge(model: Model, validation: Split, paths: Paths) -> dict[str, Any]:
     return {"validation": measures, "threshold": threshold, "scores": lying}
 
 
-def _lying(split: Split) -> dict[str, Any]:
-    """How the columns of a split lie, as JSON holds it."""
-    features = (batch.features for batch in split.batches())
-    return {n: item.plain() for n, item in column_references(features, split.schema.columns, split.rows).items()}
+def _lying(split: Split, features: bytes) -> dict[str, Any]:
+    """How the columns of the training split lie, as JSON holds it; the target-encoded ones as they lie elsewhere."""
+    batches = (batch.features for batch in split.batches())
+    found = column_references(batches, split.schema.columns, split.rows) | encoded_references(features)
+    return {name: item.plain() for name, item in found.items()}
 
 
 def _measures(task: Task, scores: Floats, labels: Floats) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 In: references (training/reference.py) and batches. Out: for each column the PSI, the change of its nulls, and what
 chance alone would give at these numbers of rows. PSI = sum of (q - p) ln(q / p) over the bins.
+A target-encoded column is compared with the training rows as the test rows are encoded (training/encoded.py).
 """
 
 from __future__ import annotations

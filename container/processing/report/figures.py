@@ -167,7 +167,8 @@ def drift(details: Part) -> str:
     about = (
         "Population stability index of the test split against training (scores: against validation). "
         f"{moved} column(s) moved; from {MODERATE} a move is called moderate, from {LARGE} large, "
-        "where chance does not explain it."
+        "where chance does not explain it. Target encodings are compared without folds: training rows, too, are "
+        "encoded from the whole training split, as test rows are."
     )
     return figure("drift", "Drift", bars(items, "Drift", marks), about, wide=True)
 
