@@ -59,9 +59,10 @@ def make_features(engine: Database, recipe: Recipe, paths: Paths, scratch: Path)
         summary = summarise(engine, recipe, staged, settled)
         progress.rows = summary["rows_read"]
     print(f"features: {json.dumps({'rows_read': summary['rows_read'], **summary['splits']})}", flush=True)
-    clean = f"(\n{clean_sql(recipe, settled.relation, engine.dialect)}\n)"
+    sound = {column for column, counts in summary["columns"].items() if not counts["not_finite"]}
+    clean = f"(\n{clean_sql(recipe, settled.relation, engine.dialect, sound=sound)}\n)"
     with stage_of(STEP, "fit", engine.percent):
-        statistics = fit(engine, recipe, f"{clean} AS clean", settled.target)
+        statistics = fit(engine, recipe, f"{clean} AS clean", settled.target, scratch)
         fitted = Fitted(recipe, statistics, settled.target)
         fitted.keep_lookups(engine)
         summary["features"] = count_treated(engine, fitted, clean)

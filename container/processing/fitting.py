@@ -11,8 +11,11 @@ the last run, which asks nothing new, is the result. Rounds: as many as the long
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from processing.columns import Column
+from processing.counted import Counted, Keeper
 from processing.errors import Problem, RecipeError
 from processing.questions import (
     Buckets,
@@ -24,6 +27,7 @@ from processing.questions import (
     Ranks,
     Source,
     Sum,
+    Values,
     answer,
 )
 from processing.recipe.model import Feature, Recipe
@@ -51,6 +55,7 @@ class TrainingSplit:
     """Answers a transform's questions (interface.Fitter) from the training rows, and from no others."""
 
     def __init__(self, engine: Source, clean: str, target: FittedTarget | None = None, long: int = LONG) -> None:
+        self._counted: Counted | None = None
         self._engine = engine
         self._long = long
         self.target = target or FittedTarget()
@@ -58,14 +63,23 @@ class TrainingSplit:
         self._known: dict[Question, Any] = {}
         self._open: dict[Question, None] = {}
 
+    def count(self, engine: Keeper, columns: Sequence[Column], scratch: Path) -> None:
+        """From here on, columns that hold few different values are counted once, in scratch tables."""
+        self._counted = Counted(engine, self._relation, columns, scratch)
+
     @property
     def dialect(self) -> Dialect:
         return self._engine.dialect
 
     def answer(self) -> None:
         """Answer what was asked since the last time."""
-        self._known |= answer(self._engine, self._relation, list(self._open))
+        if self._counted is not None:
+            self._counted.prepare(one.expression for one in self._open if isinstance(one, Extent))
+        self._known |= answer(self._engine, self._relation, list(self._open), self._values)
         self._open.clear()
+
+    def _values(self, expression: str) -> Values | None:
+        return None if self._counted is None else self._counted.values(expression)
 
     def _ask(self, *questions: Question) -> list[Any]:
         unknown = [question for question in questions if question not in self._known]
@@ -111,7 +125,8 @@ class TrainingSplit:
         low, high, count = window
         if low == high:
             return [low] * len(ranks)
-        if count <= self._long or not refinements or not sql.divisible(low, high):
+        short = count <= self._long or self._values(expression) is not None
+        if short or not refinements or not sql.divisible(low, high):
             (found,) = self._ask(Ranks(expression, low, high, tuple(ranks)))
             return list(found)
         (buckets,) = self._ask(Buckets(expression, low, high))
@@ -171,9 +186,13 @@ def _order(category: str | None) -> tuple[bool, str]:
     return category is not None, category or ""
 
 
-def fit(engine: Source, recipe: Recipe, clean: str, target: FittedTarget) -> dict[str, Statistics]:
+def fit(
+    engine: Keeper, recipe: Recipe, clean: str, target: FittedTarget, scratch: Path | None = None
+) -> dict[str, Statistics]:
     """The statistics of every feature; RecipeError for all that cannot be fitted."""
     split = TrainingSplit(engine, clean, target)
+    if scratch is not None:
+        split.count(engine, recipe.used(), scratch)
     fitted: dict[str, Statistics] = {}
     problems = []
     waiting: list[Feature] = list(recipe.features)

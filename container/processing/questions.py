@@ -2,11 +2,12 @@
 
 In: questions of many features at once. Out: their answers. All counts, extents and sums of a batch share one scan;
 buckets, ranks and categories read their own column alone. Every question is a value: asked twice, answered once.
+Extents, sums and ranks of a column whose values were counted (counted.py) are answered from the counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,6 +25,14 @@ class Source(Protocol):
     def dialect(self) -> Dialect: ...
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]: ...
+
+
+@dataclass(frozen=True)
+class Values:
+    """A relation of values; `rows` is the column that tells how many rows hold each, None where it is one."""
+
+    relation: str
+    rows: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,32 +98,50 @@ class FoldSums:
 Question = Extent | Sum | Buckets | Ranks | MostFrequent | Categories | FoldSums
 
 
-def answer(source: Source, relation: str, questions: Sequence[Question]) -> Mapping[Question, Any]:
+Find = Callable[[str], Values | None]
+"""Where the values of an expression are already counted."""
+
+
+def answer(
+    source: Source, relation: str, questions: Sequence[Question], counted: Find = lambda _: None
+) -> Mapping[Question, Any]:
     """The answer to each question about the rows of `relation`."""
-    found: dict[Question, Any] = dict(_scanned(source, relation, [q for q in questions if isinstance(q, Extent | Sum)]))
+    every = Values(relation)
+    scanned: dict[Values, list[Extent | Sum]] = {}
+    found: dict[Question, Any] = {}
+    for question in questions:
+        if isinstance(question, Extent | Sum):
+            scanned.setdefault(counted(question.expression) or every, []).append(question)
+    for values, asked in scanned.items():
+        found |= dict(_scanned(source, values, asked))
     for question in questions:
         if question not in found:
-            found[question] = _looked_up(source, relation, question)
+            own = counted(question.expression) if isinstance(question, Ranks) else None
+            found[question] = _looked_up(source, own or every, question)
     return found
 
 
 def _scanned(
-    source: Source, relation: str, questions: Sequence[Extent | Sum]
+    source: Source, values: Values, questions: Sequence[Extent | Sum]
 ) -> Iterator[tuple[Question, tuple[Any, ...] | int]]:
-    columns = {question: _columns(question, source.dialect) for question in dict.fromkeys(questions)}
+    columns = {question: _columns(question, values.rows, source.dialect) for question in dict.fromkeys(questions)}
     for batch in _batches(columns):
         wanted = [column for question in batch for column in columns[question]]
-        (values,) = source.rows(f"SELECT {', '.join(wanted)} FROM {relation}")
-        taken = iter(values)
+        (held,) = source.rows(f"SELECT {', '.join(wanted)} FROM {values.relation}")
+        taken = iter(held)
         for question in batch:
             own = tuple(next(taken) for _ in columns[question])
-            yield question, own if isinstance(question, Extent) else sql.joined(own[0], own[1])
+            yield question, _extent(own) if isinstance(question, Extent) else sql.joined(own[0], own[1])
 
 
-def _columns(question: Extent | Sum, dialect: Dialect) -> list[str]:
+def _extent(own: tuple[Any, ...]) -> tuple[Any, ...]:
+    return int(own[0] or 0), own[1], own[2]
+
+
+def _columns(question: Extent | Sum, rows: str | None, dialect: Dialect) -> list[str]:
     if isinstance(question, Extent):
-        return sql.extent_columns(question.expression)
-    return sql.sum_columns(question.expression, question.power, dialect)
+        return sql.extent_columns(question.expression, rows)
+    return sql.sum_columns(question.expression, question.power, dialect, rows)
 
 
 def _batches(columns: Mapping[Extent | Sum, Sequence[str]]) -> Iterator[list[Extent | Sum]]:
@@ -130,20 +157,20 @@ def _batches(columns: Mapping[Extent | Sum, Sequence[str]]) -> Iterator[list[Ext
         yield batch
 
 
-def _looked_up(source: Source, relation: str, question: Question) -> Any:
-    dialect = source.dialect
+def _looked_up(source: Source, values: Values, question: Question) -> Any:
+    dialect, relation = source.dialect, values.relation
     match question:
         case Buckets(expression, low, high):
             return source.rows(sql.buckets_sql(expression, relation, low, high, dialect))
         case Ranks(expression, low, high, ranks):
-            return source.rows(sql.ranks_sql(expression, relation, low, high, ranks, dialect))[0]
+            return source.rows(sql.ranks_sql(expression, relation, low, high, ranks, dialect, values.rows))[0]
         case MostFrequent(expression):
             found = source.rows(sql.most_frequent_sql(expression, relation))
             return float(found[0][0]) if found else None
         case Categories(expression, limit):
             return source.rows(sql.categories_sql(expression, relation, limit))
-        case FoldSums(expression, folds, values, power, limit):
-            return _fold_sums(source, relation, expression, folds, values, power, limit)
+        case FoldSums(expression, folds, summed, power, limit):
+            return _fold_sums(source, relation, expression, folds, summed, power, limit)
     raise ValueError(f"not a question to look up: {question}")
 
 

@@ -16,7 +16,9 @@ import pytest
 
 duckdb = pytest.importorskip("duckdb")
 
+from processing.columns import Column, ColumnType  # noqa: E402
 from processing.contract import Paths  # noqa: E402
+from processing.counted import SAMPLE  # noqa: E402
 from processing.engine import Engine  # noqa: E402
 from processing.errors import DataError  # noqa: E402
 from processing.explain import explain  # noqa: E402
@@ -110,6 +112,29 @@ def test_buckets_find_ranks_in_a_tail_and_among_equal_values(tmp_path: Path) -> 
     assert found[0] == found[1]
     (wanted,) = engine.row(f"SELECT quantile_cont(x, {chances}) FROM t")  # noqa: S608
     assert found[0] == pytest.approx(wanted)
+
+
+def test_counted_values_give_the_same_statistics_as_rows(tmp_path: Path) -> None:
+    engine = Engine(tmp_path, Limits("512MB", 2))
+    number = "CAST(CASE WHEN i % 11 = 0 THEN NULL ELSE ln(1 + hash(i) % 500) * 1e3 - 2e3 END AS DOUBLE)"
+    engine.run(
+        f'CREATE TABLE t AS SELECT \'train\' AS _split, {number} AS "t.few", CAST(i AS DOUBLE) / 7 AS "t.many" '  # noqa: S608
+        f"FROM range({SAMPLE} + 1000) AS r(i)"
+    )
+    plain, counting = TrainingSplit(engine, "t"), TrainingSplit(engine, "t")
+    counting.count(engine, [Column("t", name, ColumnType.NUMBER) for name in ("few", "many")], tmp_path)
+    few = '"t.few"'
+    for value in (few, f"CASE WHEN {few} > 3e3 THEN 3e3 ELSE {few} END", f"coalesce({few}, 0.5e0)", '"t.many"'):
+        moments, quantiles = (
+            [ask_all(one, ask) for one in (plain, counting)]
+            for ask in (
+                lambda one, v=value: one.moments(v),
+                lambda one, v=value: one.quantiles(v, [0.0, 0.001, 0.33, 0.5, 0.999, 1.0]),
+            )
+        )
+        assert moments[0] == moments[1]
+        assert quantiles[0] == quantiles[1]
+    assert [path.name for path in tmp_path.glob("counted-*")] == ["counted-0.parquet"]
 
 
 def test_unordered_output_is_cut_into_files(make_shop: Callable[[str], Any]) -> None:

@@ -26,16 +26,22 @@ def exponent(largest: float) -> int:
     return max(-900, min(900, BITS - math.frexp(largest)[1])) if largest else 0
 
 
-def extent_columns(expression: str) -> list[str]:
-    """Count of values, the smallest, the largest."""
-    return [f"count({expression})", f"min({expression})", f"max({expression})"]
+def extent_columns(expression: str, rows: str | None = None) -> list[str]:
+    """Count of values, the smallest, the largest; `rows` is the column that tells how often each stands there."""
+    count = f"count({expression})" if rows is None else f"sum(CASE WHEN ({expression}) IS NOT NULL THEN {rows} END)"
+    return [count, f"min({expression})", f"max({expression})"]
 
 
-def sum_columns(expression: str, power: int, dialect: Dialect) -> list[str]:
+def sum_columns(expression: str, power: int, dialect: Dialect, rows: str | None = None) -> list[str]:
     """The two parts of the sum of the values times 2**power."""
     scaled = f"({expression}) * {dialect.number(2.0 ** (power - LOW_BITS))}"
     rest = f"({scaled} - floor({scaled})) * {dialect.number(2.0**LOW_BITS)}"
-    return [f"sum({dialect.whole(scaled)})", f"sum({dialect.whole(rest)})"]
+    return [f"sum({_times(dialect.whole(part), rows)})" for part in (scaled, rest)]
+
+
+def _times(whole: str, rows: str | None) -> str:
+    """A whole number of 52 bits times a number of rows, as a type that both engines sum exactly."""
+    return whole if rows is None else f"CAST({whole} AS DECIMAL(20, 0)) * CAST({rows} AS DECIMAL(18, 0))"
 
 
 def joined(high: int | None, low: int | None) -> int:
@@ -80,11 +86,20 @@ def buckets_sql(expression: str, relation: str, low: float, high: float, dialect
     )
 
 
-def ranks_sql(expression: str, relation: str, low: float, high: float, ranks: Sequence[int], dialect: Dialect) -> str:
+def ranks_sql(
+    expression: str,
+    relation: str,
+    low: float,
+    high: float,
+    ranks: Sequence[int],
+    dialect: Dialect,
+    rows: str | None = None,
+) -> str:
     """The values at these ranks among those from `low` to `high`: counts by value, then a running total."""
     chosen = ", ".join(f"min(CASE WHEN upto >= {rank} THEN x END)" for rank in ranks)
+    count, held = ("count(*)", "") if rows is None else ("sum(r)", f", {rows} AS r")
     return (
-        f"WITH counted AS (SELECT x, count(*) AS n FROM (SELECT {expression} AS x FROM {relation}) AS v "
+        f"WITH counted AS (SELECT x, {count} AS n FROM (SELECT {expression} AS x{held} FROM {relation}) AS v "
         f"WHERE x BETWEEN {dialect.number(low)} AND {dialect.number(high)} GROUP BY x), "
         "running AS (SELECT x, sum(n) OVER (ORDER BY x ROWS BETWEEN UNBOUNDED "
         f"PRECEDING AND CURRENT ROW) AS upto FROM counted) SELECT {chosen} FROM running"
