@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 duckdb = pytest.importorskip("duckdb")
@@ -198,10 +198,17 @@ def test_clipping_is_by_numpy_s_quantiles(engine: Any, table: Any) -> None:
         same(learned.values, np.clip(every, *np.nanquantile(train, [0.1, 0.8])))
 
 
+ON_EDGES = tuple([{"x": None, "y": None, "n": n, "c": None, "b": None, "target": 0} for n in ns]
+                 for ns in (range(-3, 4), (-1, 1, 0, 9)))  # fmt: skip
+"""Thirds and sixths of these training rows end at values that they, and rows outside, have."""
+
+
 @pytest.mark.parametrize(("by", "strategy"), [("quantile", "quantile"), ("width", "uniform")])
 @pytest.mark.filterwarnings("ignore:Bins whose width are too small", "ignore:Feature 0 is constant")
 @LAWS
 @given(table=TABLE, count=st.integers(2, 6))
+@example(table=ON_EDGES, count=3)
+@example(table=ON_EDGES, count=6)
 def test_bins_are_scikit_learn_s(engine: Any, by: str, strategy: str, table: Any, count: int) -> None:
     # scikit-learn refuses nulls, and merges edges closer than 1e-8.
     whole = tuple([{**row, "x": float(row["n"] or 0)} for row in rows] for rows in table)
