@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from pipelines.aws import MAX_INLINE_DEFINITION
 from pipelines.compile import Compiled, ImageSource, Upload
 from pipelines.context import read_context
 from pipelines.definition import parse
-from pipelines.deploy import EcrImages, deploy, upsert
+from pipelines.deploy import EcrImages, Site, apply, make_plan, wanted
 from pipelines.errors import AwsError
 from pipelines.service_model import request_faults
 from pipelines.spec import Pipeline, Target
@@ -29,10 +30,14 @@ class FakeGateway:
         self.target = target
         self.its_account = account
         self.done: list[str] = []
-        self.objects: dict[tuple[str, str], object] = {}
+        self.objects: dict[tuple[str, str], str] = {}
+        self.texts: dict[tuple[str, str], bytes] = {}
         self.pipelines: dict[str, dict] = {}
-        self.images: set[tuple[str, str]] = set()
+        self.images: set[object] = set()
         self.requests: list[tuple[str, dict]] = []
+        self.tags_of: dict[str, dict[str, str]] = {}
+        self.schedule_requests: dict[str, dict] = {}
+        self.rules_of: dict[str, tuple[dict, dict]] = {}
 
     def account(self) -> str:
         return self.its_account
@@ -48,8 +53,56 @@ class FakeGateway:
         self.objects[bucket, key] = sha256
 
     def write_object(self, bucket: str, key: str, data: bytes) -> None:
-        self.done.append("write definition")
-        self.objects[bucket, key] = data
+        self.done.append(f"write {key.split('/')[1]}")
+        self.texts[bucket, key] = data
+        self.objects[bucket, key] = hashlib.sha256(data).hexdigest()
+
+    def has_bucket(self, _bucket: str) -> bool:
+        return not self.target.is_local or "bucket" in self.done
+
+    def tags(self, arn: str) -> dict[str, str]:
+        return self.tags_of[arn]
+
+    def add_tags(self, arn: str, tags: dict[str, str]) -> None:
+        self.done.append("tag")
+        self.tags_of[arn] |= tags
+
+    def delete_tags(self, arn: str, keys: tuple[str, ...]) -> None:
+        self.done.append("untag")
+        for key in keys:
+            del self.tags_of[arn][key]
+
+    def schedules(self, _group: str, prefix: str = "") -> list[dict]:
+        return [item for name, item in self.schedule_requests.items() if name.startswith(prefix)]
+
+    def schedule(self, _group: str, name: str) -> dict | None:
+        return self.schedule_requests.get(name)
+
+    def put_schedule(self, request: dict) -> None:
+        assert request_faults("scheduler", "CreateSchedule", {"ClientToken": "t" * 32, **request}) == []
+        self.done.append("schedule")
+        self.schedule_requests[request["Name"]] = request
+
+    def delete_schedule(self, _group: str, name: str) -> None:
+        self.done.append("unschedule")
+        del self.schedule_requests[name]
+
+    def rules(self, prefix: str) -> list[dict]:
+        return [item for name, (item, _) in self.rules_of.items() if name.startswith(prefix)]
+
+    def rule_targets(self, rule: str) -> list[dict]:
+        return self.rules_of[rule][1]["Targets"]
+
+    def put_rule(self, rule: dict, targets: dict) -> None:
+        self.done.append("rule")
+        self.rules_of[rule["Name"]] = (rule, targets)
+
+    def delete_rule(self, name: str) -> None:
+        self.done.append("unrule")
+        del self.rules_of[name]
+
+    def executions(self, _name: str) -> list[dict]:
+        return []
 
     def has_image(self, repository: str, tag: str) -> bool:
         self.done.append("look for image")
@@ -77,8 +130,9 @@ class FakeGateway:
         self.requests.append((action, request))
         location = request.pop("PipelineDefinitionS3Location", None)
         if location:
-            request["PipelineDefinition"] = self.objects[location["Bucket"], location["ObjectKey"]].decode()
+            request["PipelineDefinition"] = self.texts[location["Bucket"], location["ObjectKey"]].decode()
         arn = f"arn:aws:sagemaker:eu-central-1:111111111111:pipeline/{name}"
+        self.tags_of.setdefault(arn, {item["Key"]: item["Value"] for item in request.get("Tags", ())})
         self.pipelines[name] = {**self.pipelines.get(name, {}), **request, "PipelineArn": arn}
         return arn
 
@@ -87,7 +141,11 @@ class FakeImages:
     def __init__(self, gateway: FakeGateway) -> None:
         self.gateway = gateway
 
+    def has(self, uri: str) -> bool:
+        return uri in self.gateway.images
+
     def push(self, _image: ImageSource, uri: str, _report) -> None:
+        self.gateway.images.add(uri)
         self.gateway.done.append(f"push {uri}")
 
 
@@ -110,9 +168,16 @@ def pipeline(**values: object) -> Pipeline:
     return Pipeline(name="tiny", steps={}, **values)
 
 
-def carry_out(compiled: Compiled, gateway: FakeGateway, said: list[str] | None = None, **values: object):
+def site(compiled: Compiled, gateway: FakeGateway, said: list[str] | None = None, images: object = None) -> Site:
     report = said.append if said is not None else lambda _: None
-    return deploy(compiled, pipeline(**values), gateway, FakeImages(gateway), report)
+    (upload,) = compiled.uploads
+    return Site(gateway, images or FakeImages(gateway), upload.file.source.parent, report, lambda _: None)
+
+
+def carry_out(compiled: Compiled, gateway: FakeGateway, said: list[str] | None = None, images=None, **values: object):
+    here = site(compiled, gateway, said, images)
+    made, live = make_plan(wanted(compiled, "", pipeline(**values), here.folder), here)
+    return apply(made, here, live)
 
 
 IMAGE = "111111111111.dkr.ecr.eu-central-1.amazonaws.com/tiny:src-"
@@ -121,8 +186,9 @@ IMAGE = "111111111111.dkr.ecr.eu-central-1.amazonaws.com/tiny:src-"
 def test_pipeline_comes_last_after_what_it_points_at(compiled):
     gateway, said = FakeGateway(DEV), []
     deployed = carry_out(compiled, gateway, said)
-    upload, image, create = gateway.done
-    assert (upload, image[: len(IMAGE) + 5], create) == ("upload recipe.yaml", f"push {IMAGE}", "create")
+    upload, image, record, create = gateway.done
+    assert (upload, image[: len(IMAGE) + 5]) == ("upload recipe.yaml", f"push {IMAGE}")
+    assert (record, create) == ("write deployments", "create")
     assert deployed.action == "created"
     assert deployed.uploaded == ("s3://bucket-dev/tiny/assets/recipe.yaml",)
     assert said[0] == "upload recipe.yaml to s3://bucket-dev/tiny/assets/recipe.yaml"
@@ -135,7 +201,7 @@ def test_second_deployment_changes_nothing(compiled):
     gateway.done.clear()
     again = carry_out(compiled, gateway)
     assert (again.action, again.uploaded, again.pipeline_arn) == ("unchanged", (), first.pipeline_arn)
-    assert [word.split()[0] for word in gateway.done] == ["push"]  # images see for themselves
+    assert gateway.done == []
 
 
 def test_definition_that_comes_back_as_another_text_of_the_same_json_is_unchanged(compiled):
@@ -146,7 +212,7 @@ def test_definition_that_comes_back_as_another_text_of_the_same_json_is_unchange
     assert carry_out(compiled, gateway).action == "unchanged"
     live["PipelineDefinition"] = definition({**STEP, "Arguments": {"ErrorMessage": 1}})
     one = replace(compiled, definition=parse(definition({**STEP, "Arguments": {"ErrorMessage": True}})))
-    assert upsert(one, pipeline(), gateway)[1] == "updated"  # 1 and true are equal in Python, not in JSON
+    assert carry_out(one, gateway).action == "updated"  # 1 and true are equal in Python, not in JSON
 
 
 CHANGES = {
@@ -170,7 +236,9 @@ def test_what_differs_is_updated_once(compiled, values, change):
 def test_pipeline_that_another_created_meanwhile_is_updated(compiled):
     gateway = FakeGateway(DEV)
     carry_out(compiled, gateway)
-    gateway.pipeline = lambda _name: None  # it was not there when we looked
+    # It was not there when we looked: for the plan, and right before it was made.
+    answers = iter([None, None])
+    gateway.pipeline = lambda name: next(answers, gateway.pipelines[name])
     assert carry_out(compiled, gateway).action == "updated"
 
 
@@ -203,9 +271,9 @@ def test_large_definition_goes_by_s3_under_its_digest(compiled):
     assert len(text) < MAX_INLINE_DEFINITION < len(text.encode())  # bytes count, not characters
     gateway = FakeGateway(DEV)
     assert carry_out(large, gateway).action == "created"
-    assert gateway.done[-2:] == ["write definition", "create"]
+    assert gateway.done[-2:] == ["write definitions", "create"]
     key = f"tiny/definitions/{large.definition.digest}.json"
-    assert gateway.objects["bucket-dev", key] == text.encode()
+    assert gateway.texts["bucket-dev", key] == text.encode()
     assert carry_out(large, gateway).action == "unchanged"
     assert carry_out(compiled, gateway).action == "updated"
 
@@ -231,7 +299,7 @@ def test_local_environment_gets_its_bucket_and_no_question_of_account(compiled):
 def test_image_that_is_not_in_ecr_leaves_the_pipeline_as_it_is(compiled):
     gateway = FakeGateway(DEV)
     with pytest.raises(AwsError) as caught:
-        deploy(compiled, pipeline(), gateway, EcrImages(gateway), lambda _: None)
+        carry_out(compiled, gateway, images=EcrImages(gateway))
     (problem,) = caught.value.problems
     assert problem.what == "the image is not in ECR"
     assert problem.where.startswith(IMAGE)
@@ -249,9 +317,13 @@ def test_image_that_is_not_in_ecr_leaves_the_pipeline_as_it_is(compiled):
 def test_image_that_is_in_ecr_is_used(compiled):
     gateway, said = FakeGateway(DEV), []
     gateway.images = {("tiny", compiled.images[0].tag)}
-    deploy(compiled, pipeline(), gateway, EcrImages(gateway), said.append)
-    assert gateway.done == ["upload recipe.yaml", "look for image", "create"]
-    assert any(line.startswith(f"image {IMAGE}") for line in said)
+    carry_out(compiled, gateway, said, EcrImages(gateway))
+    assert [word for word in gateway.done if word != "look for image"] == [
+        "upload recipe.yaml",
+        "write deployments",
+        "create",
+    ]
+    assert not any("build" in line for line in said)
 
 
 def test_deployment_that_broke_off_goes_on_where_it_ended(compiled):

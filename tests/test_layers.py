@@ -21,9 +21,9 @@ CONTAINER = ROOT / "container"
 ROWS = (
     ("errors", "nearest", "dockerignore", "context"),
     ("definition", "spec", "schedule"),
-    ("compile", "checks", "service_model", "graph"),
+    ("compile", "checks", "service_model", "graph", "plan"),
     ("aws", "local"),
-    ("deploy", "executions", "report"),
+    ("deploy", "remote", "executions", "report"),
     ("cli", "__main__"),
 )
 # Rooms of one row that lean on one another, from one side only.
@@ -31,6 +31,7 @@ WITHIN_A_ROW = {
     ("context", "dockerignore"),
     ("checks", "service_model"),
     ("spec", "schedule"),
+    ("deploy", "remote"),
     ("report", "executions"),
     ("__main__", "cli"),
 }
