@@ -14,9 +14,10 @@ from pipelines.compile import Compiled, ImageSource, Upload
 from pipelines.context import read_context
 from pipelines.definition import parse
 from pipelines.deploy import EcrImages, Site, apply, make_plan, wanted
-from pipelines.errors import AwsError
+from pipelines.errors import AwsError, UsageError
+from pipelines.schedule import Schedule
 from pipelines.service_model import request_faults
-from pipelines.spec import Pipeline, Target
+from pipelines.spec import Notification, Pipeline, Target
 
 DEV = Target("dev", "111111111111", "eu-central-1", "arn:aws:iam::111111111111:role/pipelines", "bucket-dev", "tiny")
 LOCAL = Target("local", "123456789012", "us-east-1", "arn:aws:iam::123456789012:role/local", "bucket", "tiny")
@@ -335,3 +336,103 @@ def test_deployment_that_broke_off_goes_on_where_it_ended(compiled):
     gateway.done.clear()
     assert carry_out(compiled, gateway).uploaded == ()
     assert gateway.done[-1] == "create"
+
+
+NIGHTLY = Schedule("nightly", "cron(0 6 * * ? *)", DEV.role, parameters={"MinAuc": "0.9"})
+FAILURES = Notification("failures", "arn:aws:sns:eu-central-1:111111111111:ops")
+
+
+def test_what_belongs_to_the_pipeline_follows_it_and_is_pruned_last(compiled):
+    around = {"schedules": {"nightly": NIGHTLY}, "notifications": {"failures": FAILURES}, "tags": {"team": "x"}}
+    gateway = FakeGateway(DEV)
+    carry_out(compiled, gateway)
+    gateway.done.clear()
+    carry_out(replace(compiled, target=replace(DEV, **around)), gateway)
+    assert gateway.done == ["write deployments", "schedule", "rule", "tag"]
+    (request,) = gateway.schedule_requests.values()
+    assert request["Target"]["Arn"] == gateway.pipelines["tiny"]["PipelineArn"]
+    gateway.done.clear()
+    carry_out(compiled, gateway)
+    assert gateway.done == ["write deployments", "unschedule", "unrule", "untag"]
+
+
+def test_saved_plan_is_refused_when_the_pipeline_has_moved_before_or_while_it_is_applied(compiled):
+    gateway = FakeGateway(DEV)
+    here = site(compiled, gateway)
+    made, _ = make_plan(wanted(compiled, "", pipeline(), here.folder), here)
+    ensure = here.images.push
+
+    def meanwhile(*arguments: object) -> None:
+        ensure(*arguments)
+        gateway.create_pipeline("tiny", PipelineDefinition=definition(STEP), RoleArn=DEV.role)
+
+    here.images.push = meanwhile
+    for _ in range(2):
+        with pytest.raises(UsageError) as caught:
+            apply(made, here)
+        (problem,) = caught.value.problems
+        assert problem.what == "tiny has changed since the plan was made"
+        assert problem.fix == "make the plan again: pipelines plan -o FILE"
+    assert gateway.done.count("create") == 1  # somebody else's
+    assert "update" not in gateway.done
+
+
+@pytest.mark.parametrize(
+    ("file", "what"),
+    [
+        ("recipe.yaml", "the file has changed since the plan was made"),
+        ("image/Dockerfile", "the image's folder has changed since the plan was made"),
+    ],
+)
+def test_saved_plan_is_refused_when_a_file_is_not_the_one_that_was_planned(compiled, file, what):
+    gateway = FakeGateway(DEV)
+    here = site(compiled, gateway)
+    made, _ = make_plan(wanted(compiled, "", pipeline(), here.folder), here)
+    (here.folder / file).write_text("FROM other")
+    with pytest.raises(UsageError) as caught:
+        apply(made, here)
+    assert caught.value.what == what
+    assert "create" not in gateway.done
+
+
+def test_what_somebody_changed_during_a_deployment_is_told(compiled):
+    gateway, waited = FakeGateway(DEV), []
+    here = replace(site(compiled, gateway), sleep=waited.append)
+    made, live = make_plan(wanted(compiled, "", pipeline(), here.folder), here)
+    keep = gateway.create_pipeline
+
+    def create(name: str, **request: object) -> str:
+        arn = keep(name, **request)
+        gateway.pipelines[name]["RoleArn"] = "arn:aws:iam::111111111111:role/other"
+        return arn
+
+    gateway.create_pipeline = create
+    with pytest.raises(AwsError) as caught:
+        apply(made, here, live)
+    (problem,) = caught.value.problems
+    assert problem.what == "what is there now is not what was deployed: someone else changed it meanwhile"
+    assert problem.fix == "see what differs: pipelines plan --env dev"
+    assert waited == [1.0, 2.0, 4.0]
+
+
+def test_tags_that_aws_adds_are_no_alarm(compiled):
+    gateway = FakeGateway(DEV)
+    keep = gateway.create_pipeline
+
+    def create(name: str, **request: object) -> str:
+        arn = keep(name, **request)
+        gateway.tags_of[arn]["sagemaker:domain-arn"] = "d"
+        return arn
+
+    gateway.create_pipeline = create
+    assert carry_out(compiled, gateway).action == "created"
+    assert carry_out(compiled, gateway).done == ()
+
+
+def test_bucket_that_is_not_there_is_told_before_anything_is_planned(compiled):
+    gateway = FakeGateway(DEV)
+    gateway.has_bucket = lambda _bucket: False
+    with pytest.raises(AwsError) as caught:
+        carry_out(compiled, gateway)
+    assert caught.value.what == "there is no bucket bucket-dev"
+    assert caught.value.problems[0].fix == "create the bucket, or correct `bucket:` of environment dev"

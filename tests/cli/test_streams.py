@@ -237,4 +237,4 @@ def test_run_whose_server_is_killed_says_where_to_look(tmp_path, make_project):
     assert "fix: repeat the command: it starts the local SageMaker again" in err
     status = project.command("status", "--execution", ident)
     assert status.code == 1
-    assert "interrupted: the local SageMaker was ended while it ran" in status.out
+    assert "interrupted: the local SageMaker ended while it ran" in status.out
