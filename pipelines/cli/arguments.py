@@ -100,6 +100,12 @@ def build_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
     logs.add_argument("--follow", action="store_true", help="go on until the execution has ended")
     _execution(logs)
     _execution(add("stop", "stop an execution, and wait until it has ended"))
+    rollback = add(
+        "rollback", "deploy an earlier version again, with the role, schedules, notifications and tags it had"
+    )
+    rollback.add_argument(
+        "version", nargs="?", type=int, metavar="VERSION", help="the one before the current if left out"
+    )
     add("schedules", "list schedules with their next five starts; the local SageMaker forgets them when it ends")
     _local(add("local", "serve the local SageMaker on 127.0.0.1, in the foreground", env=False))
     return parser, dict(commands.choices)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from pipelines.cli.planning import compiled, deploy_files, deploy_plan, plan, read_plan, schedules
+from pipelines.cli.planning import compiled, deploy_files, deploy_plan, plan, read_plan, rollback, schedules
 from pipelines.cli.project import Project, parse_parameters
 from pipelines.cli.terminal import Terminal
 from pipelines.errors import UsageError
@@ -256,6 +256,7 @@ COMMANDS: dict[str, Command] = {
     "graph": graph,
     "plan": plan,
     "deploy": deploy,
+    "rollback": rollback,
     "schedules": schedules,
     "start": start,
     "status": status,

@@ -1,4 +1,4 @@
-"""Plans and what is deployed by them: the commands `plan` and `schedules`, and the two ways to deploy."""
+"""Plans and what is deployed by them: the commands `plan`, `rollback` and `schedules`, the two ways to deploy."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
     from pipelines.compile import Compiled
-    from pipelines.deploy import Deployment
-    from pipelines.plan import LiveSchedule, Plan
+    from pipelines.deploy import Deployment, Site
+    from pipelines.plan import Live, LivePipeline, LiveSchedule, Plan, Record
     from pipelines.schedule import Schedule
 
 FINE = 0
@@ -96,6 +96,68 @@ def deploy_plan(made: Plan, project: Project, terminal: Terminal) -> Deployment:
     from pipelines.deploy import apply
 
     return apply(made, project.site(terminal.note))
+
+
+def rollback(given: argparse.Namespace, terminal: Terminal) -> int:
+    """Deploy an earlier version of the pipeline, with what was deployed with it."""
+    from pipelines.definition import parse
+    from pipelines.deploy import apply, make_plan
+    from pipelines.plan import render, rolled_back
+
+    project = Project.of(given)
+    name, site = project.spec.pipeline.name, project.site(terminal.note)
+    live = _live(project, site)
+    version = _version(project, given.version, live.pipeline)
+    text = project.gateway.pipeline_definition(name, version)
+    definition = parse(text, where=f"version {version} of {name}")
+    record = _record(project, definition.digest)
+    if record is None:
+        terminal.note(f"note: no deployment of version {version} is on record: its definition alone comes back")
+    made, live = make_plan(rolled_back(name, project.target, definition, record, live), site)
+    terminal.note("\n".join(render(made)))
+    deployed = apply(made, site, live)
+    if terminal.json:
+        terminal.document({"pipeline": deployed.pipeline_arn, "action": deployed.action, "version": version})
+    else:
+        terminal.result(deployed.pipeline_arn)
+    return FINE
+
+
+def _live(project: Project, site: Site) -> Live:
+    from pipelines.plan import Needs, read_live
+
+    name = project.spec.pipeline.name
+    return read_live(site.remote(name), Needs(name, project.target.bucket))
+
+
+def _version(project: Project, given: int | None, live: LivePipeline | None) -> int:
+    """The version that is meant: the one before the current, or the one that is named and there."""
+    name, where = project.spec.pipeline.name, f"environment {project.environment}"
+    if live is None:
+        raise UsageError(f"pipeline {name} is not deployed", where=where, fix=project.command("deploy"))
+    there = sorted(int(item["PipelineVersionId"]) for item in project.gateway.pipeline_versions(name))
+    if given is None:
+        if len(there) < 2:
+            raise UsageError("there is no earlier version", where=where, fix="correct pipeline.yaml, and deploy it")
+        return there[-2]  # DescribePipeline gives the last one, without its number
+    if given not in there:
+        fix = f"name one of {', '.join(map(str, there[-10:]))}"
+        raise UsageError(f"there is no version {given} of {name}", where=where, fix=fix)
+    return given
+
+
+def _record(project: Project, digest: str) -> Record | None:
+    from pipelines.errors import AwsError
+    from pipelines.plan import read_record, record_key
+
+    bucket, key = project.target.bucket, record_key(project.target.prefix, digest)
+    try:
+        text = project.gateway.read_object(bucket, key).decode()
+    except AwsError as error:
+        if error.code in ("404", "NoSuchKey", "NotFound"):
+            return None
+        raise
+    return read_record(text, where=f"s3://{bucket}/{key}")
 
 
 def schedules(given: argparse.Namespace, terminal: Terminal) -> int:

@@ -55,6 +55,27 @@ def test_life_of_a_deployment(project, pipelines):
     assert pipelines("plan", "--detailed-exitcode").code == 0  # it did nothing
 
 
+def test_rollback_brings_a_version_back_with_what_was_deployed_with_it(project, pipelines):
+    assert pipelines("rollback").code == 2  # nothing is deployed
+    project.edit("  local:\n", LOCAL)
+    assert pipelines("deploy").code == 0
+    assert "there is no earlier version" in pipelines("rollback").err
+    project.edit(LOCAL, "  local:\n    experiment: { name: other }\n")
+    assert pipelines("deploy").code == 0
+    assert pipelines("schedules").out == "no schedules in environment local\n"
+
+    back = pipelines("rollback", "--json")
+    assert back.code == 0, back.err
+    assert (back.code, json.loads(back.out)["version"]) == (0, 1)
+    assert "create schedule nightly" in back.err
+    assert "nightly" in pipelines("schedules").out
+    project.edit("  local:\n    experiment: { name: other }\n", LOCAL)
+    assert pipelines("plan", "--detailed-exitcode").code == 0
+    unknown = pipelines("rollback", "9")
+    assert (unknown.code, "there is no version 9 of tiny" in unknown.err) == (2, True)
+    assert "fix: name one of 1, 2" in unknown.err
+
+
 def test_a_file_that_is_no_plan_is_refused_before_anything(project, pipelines):
     missing = pipelines("deploy", "plan.json")
     assert (missing.code, "fix: make it: pipelines plan -o plan.json" in missing.err) == (2, True)
