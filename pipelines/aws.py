@@ -5,8 +5,9 @@ Takes a `Target` (and, for the local SageMaker, its endpoint); gives a `Gateway`
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from pipelines.spec import Target
 Json = dict[str, Any]
 MAX_INLINE_DEFINITION = 100 * 1024  # bytes; larger ones go by S3 (CONTRACT.md section 2)
 _HASH = "sha256"
+_NOT_FOUND = "ResourceNotFoundException"
 
 
 @dataclass(frozen=True)
@@ -80,15 +82,27 @@ class Gateway:
             self._client("s3").upload_file(str(file), bucket, key, ExtraArgs={"Metadata": {_HASH: sha256}})
 
     def write_object(self, bucket: str, key: str, data: bytes) -> None:
-        """Put bytes at a key."""
+        """Put bytes at a key, their hash beside them as `upload` leaves it."""
+        metadata = {_HASH: hashlib.sha256(data).hexdigest()}
         with self._translated(f"write s3://{bucket}/{key}"):
-            self._client("s3").put_object(Bucket=bucket, Key=key, Body=data)
+            self._client("s3").put_object(Bucket=bucket, Key=key, Body=data, Metadata=metadata)
 
     def read_object(self, bucket: str, key: str, limit: int = 16 << 20) -> bytes:
         """The first `limit` bytes of an object."""
         with self._translated(f"read s3://{bucket}/{key}"):
             body = self._client("s3").get_object(Bucket=bucket, Key=key)["Body"]
             return bytes(body.read(limit))
+
+    def has_bucket(self, bucket: str) -> bool:
+        """Whether the bucket is there, and ours to see."""
+        try:
+            with self._translated(f"look for bucket {bucket}"):
+                self._client("s3").head_bucket(Bucket=bucket)
+        except AwsError as error:
+            if error.code in ("404", "NoSuchBucket", "NotFound"):
+                return False
+            raise
+        return True
 
     def keys(self, bucket: str, prefix: str) -> Iterator[str]:
         """The keys below a prefix."""
@@ -127,6 +141,105 @@ class Gateway:
         """Update a pipeline; gives its ARN."""
         answer = self._sagemaker("update_pipeline", f"update pipeline {name}", PipelineName=name, **request)
         return str(answer["PipelineArn"])
+
+    def pipeline_definition(self, name: str, version: int) -> str:
+        """The definition of one version of a pipeline."""
+        action = f"describe version {version} of pipeline {name}"
+        answer = self._sagemaker("describe_pipeline", action, PipelineName=name, PipelineVersionId=version)
+        return str(answer["PipelineDefinition"])
+
+    def pipeline_versions(self, name: str) -> Iterator[Json]:
+        """A pipeline's versions, newest first."""
+        operation, key = "list_pipeline_versions", "PipelineVersionSummaries"
+        request = {"PipelineName": name, "SortOrder": "Descending"}
+        return self._items("sagemaker", operation, key, f"list the versions of {name}", **request)
+
+    # Tags
+
+    def tags(self, arn: str) -> dict[str, str]:
+        """All tags of a resource of SageMaker's."""
+        items = self._items("sagemaker", "list_tags", "Tags", f"list the tags of {arn}", ResourceArn=arn)
+        return {item["Key"]: item["Value"] for item in items}
+
+    def add_tags(self, arn: str, tags: Mapping[str, str]) -> None:
+        """Set tags; others stay."""
+        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+        self._sagemaker("add_tags", f"tag {arn}", ResourceArn=arn, Tags=listed)
+
+    def delete_tags(self, arn: str, keys: Iterable[str]) -> None:
+        """Remove tags; those that are not there are no error."""
+        self._sagemaker("delete_tags", f"remove tags of {arn}", ResourceArn=arn, TagKeys=list(keys))
+
+    # Schedules (EventBridge Scheduler) and rules (EventBridge)
+
+    def schedules(self, group: str, prefix: str = "") -> Iterator[Json]:
+        """The summaries of a group's schedules whose names begin with `prefix`."""
+        request = {"GroupName": group, **({"NamePrefix": prefix} if prefix else {})}
+        return self._items("scheduler", "list_schedules", "Schedules", f"list the schedules of {group}", **request)
+
+    def schedule(self, group: str, name: str) -> Json | None:
+        """GetSchedule's answer, or None when there is no such schedule."""
+        try:
+            with self._translated(f"read schedule {name}"):
+                return dict(self._client("scheduler").get_schedule(GroupName=group, Name=name))
+        except AwsError as error:
+            if error.code == _NOT_FOUND:
+                return None
+            raise
+
+    def put_schedule(self, request: Json) -> None:
+        """Create a schedule, or replace all of it."""
+        name, client = request["Name"], self._client("scheduler")
+        is_there = self.schedule(request["GroupName"], name) is not None
+        with self._translated(f"{'change' if is_there else 'create'} schedule {name}"):
+            (client.update_schedule if is_there else client.create_schedule)(**request)
+
+    def delete_schedule(self, group: str, name: str) -> None:
+        """Delete a schedule; one that is gone is fine."""
+        with self._unless_gone(f"delete schedule {name}"):
+            self._client("scheduler").delete_schedule(GroupName=group, Name=name)
+
+    def rules(self, prefix: str) -> Iterator[Json]:
+        """The rules of the default bus whose names begin with `prefix`."""
+        return self._items("events", "list_rules", "Rules", f"list the rules {prefix}*", NamePrefix=prefix)
+
+    def rule_targets(self, rule: str) -> list[Json]:
+        """What a rule sends to; nothing when it is gone."""
+        with self._unless_gone(f"list the targets of rule {rule}"):
+            return list(self._items("events", "list_targets_by_rule", "Targets", f"read rule {rule}", Rule=rule))
+        return []
+
+    def put_rule(self, rule: Json, targets: Json) -> None:
+        """Create a rule or replace all of it: its targets become these and no others."""
+        name = rule["Name"]
+        with self._translated(f"write rule {name}"):
+            self._client("events").put_rule(**rule)
+        kept = {target["Id"] for target in targets["Targets"]}
+        self._remove_targets(name, [item["Id"] for item in self.rule_targets(name) if item["Id"] not in kept])
+        with self._translated(f"write the target of rule {name}"):
+            answer = self._client("events").put_targets(**targets)
+        self._refuse_failed(answer, f"write the target of rule {name}")
+
+    def delete_rule(self, name: str) -> None:
+        """Delete a rule and, before it, its targets; one that is gone is fine."""
+        self._remove_targets(name, [target["Id"] for target in self.rule_targets(name)])
+        with self._unless_gone(f"delete rule {name}"):
+            self._client("events").delete_rule(Name=name)
+
+    def _remove_targets(self, rule: str, ids: list[str]) -> None:
+        if not ids:
+            return
+        with self._unless_gone(f"remove the targets of rule {rule}"):
+            answer = self._client("events").remove_targets(Rule=rule, Ids=ids)
+            self._refuse_failed(answer, f"remove the targets of rule {rule}")
+
+    def _refuse_failed(self, answer: Json, action: str) -> None:
+        """EventBridge answers 200 also where it did not do it."""
+        for entry in answer.get("FailedEntries") or ():
+            code, what = entry.get("ErrorCode", ""), entry.get("ErrorMessage", "")
+            where = f"environment {self.target.name} ({self.target.account}, {self.target.region})"
+            fix = _FIXES.get(code, _OTHER_FIX).format(target=self.target)
+            raise AwsError(f"cannot {action}: {code}: {what}", where=where, fix=fix, code=code)
 
     # Executions
 
@@ -212,6 +325,16 @@ class Gateway:
             else:
                 self._clients[service] = self._session.client(service, config=_AWS_CONFIG)
         return self._clients[service]
+
+    @contextmanager
+    def _unless_gone(self, action: str) -> Iterator[None]:
+        """For what need not be there."""
+        try:
+            with self._translated(action):
+                yield
+        except AwsError as error:
+            if error.code != _NOT_FOUND:
+                raise
 
     @contextmanager
     def _translated(self, action: str) -> Iterator[None]:

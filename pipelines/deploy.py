@@ -1,56 +1,245 @@
-"""Deployment: uploads, images, the pipeline itself. `python -m pipelines.deploy` is `pipelines deploy`.
+"""Deployment: a plan is made from what is wanted and what is there, and carried out. `python -m pipelines.deploy` too.
 
-Takes a compiled definition and a `Gateway`; every action can be repeated, and nothing points at what is not there yet:
-uploads and images come first, the pipeline last.
+Takes a `Plan` and a `Site` (gateway, images, the project's folder); every action can be repeated, and nothing points at
+what is not there yet. A world that has moved since the plan was made is refused, and what came of it is read back.
 """
 
 from __future__ import annotations
 
-import json
+import os
 import runpy
 import shlex
 import sys
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from pipelines.aws import MAX_INLINE_DEFINITION, Gateway
-from pipelines.compile import Compiled, ImageSource, Upload
-from pipelines.errors import AwsError
+from pipelines.compile import Compiled, ImageSource
+from pipelines.context import File, read_context
+from pipelines.errors import AwsError, UsageError
+from pipelines.plan import (
+    Action,
+    CreatePipeline,
+    DeleteNotification,
+    DeleteSchedule,
+    Desired,
+    EnsureImage,
+    Image,
+    Live,
+    MakeBucket,
+    Plan,
+    PutNotification,
+    PutSchedule,
+    Remote,
+    TagPipeline,
+    UntagPipeline,
+    UpdatePipeline,
+    Upload,
+    UploadFile,
+    WriteRecord,
+    desired,
+    fingerprint,
+    in_words,
+    needs,
+    plan,
+    read_live,
+    remaining,
+)
+from pipelines.plan.requests import GROUP, rule_request, schedule_request, targets_request
+from pipelines.remote import AwsRemote
+from pipelines.schedule import aws_name
 from pipelines.spec import Pipeline
 
 Report = Callable[[str], None]
+_PREPARATIONS = (MakeBucket, UploadFile, EnsureImage, WriteRecord)
+_TAGGING = (CreatePipeline, TagPipeline)
+_PATIENCE = (0.0, 1.0, 2.0, 4.0)  # seconds before what was written is read back: lists lag behind
+_AGAIN = "make the plan again: pipelines plan -o FILE"
 
 
 class Images(Protocol):
     """Puts images where the environment finds them."""
+
+    def has(self, uri: str) -> bool:
+        """Whether the image is there."""
 
     def push(self, image: ImageSource, uri: str, report: Report) -> None:
         """Make `uri` name the image that its source says. Raises `PipelinesError`."""
 
 
 @dataclass(frozen=True)
+class Site:
+    """Where a deployment takes place; local paths of a plan are relative to `folder`."""
+
+    gateway: Gateway
+    images: Images
+    folder: Path
+    report: Report
+    sleep: Callable[[float], None] = field(default=time.sleep)
+
+    def remote(self, pipeline: str) -> Remote:
+        return AwsRemote(self.gateway, pipeline, self.images.has)
+
+
+@dataclass(frozen=True)
 class Deployment:
-    """What a deployment did."""
+    """What a deployment did, action by action."""
 
     pipeline_arn: str
-    action: str  # created, updated or unchanged
-    uploaded: tuple[str, ...]
+    action: str  # created, updated or unchanged: the pipeline itself
+    done: tuple[Action, ...]
+
+    @property
+    def uploaded(self) -> tuple[str, ...]:
+        return tuple(action.upload.uri for action in self.done if isinstance(action, UploadFile))
 
 
-def deploy(compiled: Compiled, pipeline: Pipeline, gateway: Gateway, images: Images, report: Report) -> Deployment:
-    """Carry a compiled pipeline into its environment. Raises `AwsError`; repeating it goes on where it ended."""
+def wanted(compiled: Compiled, neutral: str, pipeline: Pipeline, folder: Path) -> Desired:
+    """What a compiled pipeline.yaml in `folder` asks for; `neutral` is the digest compiled for no environment."""
     target = compiled.target
-    if target.is_local:
-        gateway.ensure_bucket()
-    else:
-        check_account(gateway)
-    uploaded = tuple(upload.uri for upload in compiled.uploads if _upload(upload, gateway, report))
-    for image in compiled.images:
-        images.push(image, image.uri(target.account, target.region), report)
-    arn, action = upsert(compiled, pipeline, gateway)
-    report(f"pipeline {pipeline.name}: {action}")
-    return Deployment(arn, action, uploaded)
+    uploads = (
+        Upload(item.bucket, item.key, item.sha256, _relative(item.file.source, folder)) for item in compiled.uploads
+    )
+    images = (
+        Image(
+            image.uri(target.account, target.region), image.repository, image.tag, _relative(image.context.root, folder)
+        )
+        for image in compiled.images
+    )
+    return desired(pipeline, target, compiled.definition, neutral=neutral, uploads=uploads, images=images)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def make_plan(want: Desired, site: Site) -> tuple[Plan, Live]:
+    """The plan, and what it was made from. Raises `AwsError`; nothing is changed."""
+    live = read_live(site.remote(want.pipeline), needs(want))
+    return plan(want, live), live
+
+
+def apply(made: Plan, site: Site, live: Live | None = None) -> Deployment:
+    """Carry a plan out, or what is left of it; `live` when it was just read.
+
+    Raises `UsageError` when the world has moved since, `AwsError`; repeating it goes on where it ended.
+    """
+    if not site.gateway.target.is_local:
+        check_account(site.gateway)
+    remote = site.remote(made.pipeline)
+    live = live or read_live(remote, made.needs)
+    left = remaining(made, live)
+    for action in left:
+        if isinstance(action, _PREPARATIONS):
+            site.report(in_words(action))
+            _prepare(action, site)
+    said = "unchanged"
+    others = [action for action in left if not isinstance(action, _PREPARATIONS)]
+    if others:
+        # Preparing took its time: someone else may have deployed meanwhile.
+        live = read_live(remote, made.needs)
+        _refuse_what_is_missing(made, live)
+        arn = live.pipeline.arn if live.pipeline else ""
+        for action in others:
+            site.report(in_words(action))
+            if isinstance(action, CreatePipeline | UpdatePipeline):
+                arn, said = _put_pipeline(action, made, site.gateway)
+            else:
+                _change(action, site.gateway, arn)
+        live = _read_back(made, remote, site, live.tags)
+    assert live.pipeline is not None  # noqa: S101 -- a plan creates it, or found it
+    site.report(f"pipeline {made.pipeline}: {said}")
+    return Deployment(live.pipeline.arn, said, left)
+
+
+def _refuse_what_is_missing(made: Plan, live: Live) -> None:
+    """A pipeline never points at what is not there."""
+    for action in remaining(made, live):
+        if isinstance(action, _PREPARATIONS):
+            what = f"it is done and yet not there: {in_words(action)}"
+            raise AwsError(what, where=f"environment {made.environment}", fix="repeat the command")
+
+
+def _read_back(made: Plan, remote: Remote, site: Site, tags: Mapping[str, str]) -> Live:
+    """What is there now, which is what the plan says comes of it; AWS may have added tags of its own to `tags`."""
+    known = {*tags, *(key for action in made.actions if isinstance(action, _TAGGING) for key in action.tags)}
+    for pause in _PATIENCE:
+        if pause:
+            site.sleep(pause)
+        live = read_live(remote, made.needs)
+        if fingerprint(replace(live, tags=live.tags_beside(known))) == made.fingerprints[-1]:
+            return live
+    what = "what is there now is not what was deployed: someone else changed it meanwhile"
+    env = "" if site.gateway.target.is_local else f" --env {made.environment}"
+    raise AwsError(what, where=f"environment {made.environment}", fix=f"see what differs: pipelines plan{env}")
+
+
+def _prepare(action: Action, site: Site) -> None:
+    """Put in place what the pipeline will point at."""
+    match action:
+        case MakeBucket():
+            site.gateway.ensure_bucket()
+        case UploadFile(upload=upload):
+            _upload(upload, site)
+        case EnsureImage(image=image):
+            _push(image, site)
+        case WriteRecord(bucket=bucket, key=key, text=text):
+            site.gateway.write_object(bucket, key, text.encode())
+        case _:
+            raise TypeError(action)
+
+
+def _change(action: Action, gateway: Gateway, arn: str) -> None:
+    """Change what belongs to the pipeline of that ARN."""
+    match action:
+        case PutSchedule(pipeline=name, schedule=schedule):
+            gateway.put_schedule(schedule_request(name, arn, schedule))
+        case PutNotification(pipeline=name, notification=item):
+            gateway.put_rule(rule_request(name, arn, item), targets_request(name, item))
+        case TagPipeline(tags=tags):
+            gateway.add_tags(arn, tags)
+        case UntagPipeline(keys=keys):
+            gateway.delete_tags(arn, keys)
+        case DeleteSchedule(pipeline=pipeline, name=name):
+            gateway.delete_schedule(GROUP, aws_name(pipeline, name))
+        case DeleteNotification(pipeline=pipeline, name=name):
+            gateway.delete_rule(aws_name(pipeline, name))
+        case _:
+            raise TypeError(action)
+
+
+def _put_pipeline(action: CreatePipeline | UpdatePipeline, made: Plan, gateway: Gateway) -> tuple[str, str]:
+    """Create or update the pipeline; gives its ARN and what was done."""
+    request = _request(action, made, gateway)
+    if isinstance(action, UpdatePipeline):
+        return gateway.update_pipeline(action.name, **request), "updated"
+    tags = [{"Key": key, "Value": value} for key, value in action.tags.items()]
+    try:
+        return gateway.create_pipeline(action.name, **request, **({"Tags": tags} if tags else {})), "created"
+    except AwsError as error:
+        # Somebody created it since we looked. AWS has no code of its own for that (CONTRACT.md section 4).
+        if "already exists" not in error.what and "must be unique" not in error.what:
+            raise
+    arn = gateway.update_pipeline(action.name, **request)
+    if action.tags:
+        gateway.add_tags(arn, action.tags)
+    return arn, "updated"
+
+
+def _request(action: CreatePipeline | UpdatePipeline, made: Plan, gateway: Gateway) -> dict[str, Any]:
+    """Every field; a definition that is too large for a request goes by S3, under its digest."""
+    request: dict[str, Any] = {"RoleArn": action.role, "PipelineDescription": action.description}
+    if action.parallelism is not None:
+        request["ParallelismConfiguration"] = {"MaxParallelExecutionSteps": action.parallelism}
+    data = made.definition.encode()
+    if len(data) < MAX_INLINE_DEFINITION:
+        return {"PipelineDefinition": made.definition, **request}
+    bucket, key = made.needs.bucket, f"{gateway.target.prefix}/definitions/{action.definition}.json"
+    gateway.write_object(bucket, key, data)
+    return {"PipelineDefinitionS3Location": {"Bucket": bucket, "ObjectKey": key}, **request}
 
 
 def check_account(gateway: Gateway) -> None:
@@ -62,68 +251,30 @@ def check_account(gateway: Gateway) -> None:
         raise AwsError(what, where=f"environment {target.name}", fix=fix)
 
 
-def _upload(upload: Upload, gateway: Gateway, report: Report) -> bool:
-    if gateway.has_object(upload.bucket, upload.key, upload.sha256):
-        return False
-    report(f"upload {upload.file.path} to {upload.uri}")
-    gateway.upload(upload.file.source, upload.bucket, upload.key, upload.sha256)
-    return True
+def _upload(upload: Upload, site: Site) -> None:
+    """Raises `UsageError` when the file is not the one that was planned."""
+    file = site.folder / upload.path
+    try:
+        same = File(upload.path, file).sha256 == upload.sha256
+    except OSError as error:
+        raise UsageError(f"it cannot be read: {error.strerror}", where=upload.path, fix=_AGAIN) from error
+    if not same:
+        raise UsageError("the file has changed since the plan was made", where=upload.path, fix=_AGAIN)
+    site.gateway.upload(file, upload.bucket, upload.key, upload.sha256)
 
 
-def upsert(compiled: Compiled, pipeline: Pipeline, gateway: Gateway) -> tuple[str, str]:
-    """Create the pipeline, or update it where it differs; gives its ARN and what was done."""
-    wanted = _wanted(compiled, pipeline)
-    live = gateway.pipeline(pipeline.name)
-    if live is not None and _same(live, wanted):
-        return str(live["PipelineArn"]), "unchanged"
-    request = _by_location(wanted, compiled, gateway)
-    if live is None:
-        try:
-            return gateway.create_pipeline(pipeline.name, **_for_creation(request, compiled)), "created"
-        except AwsError as error:
-            # Somebody created it since we looked. AWS has no code of its own for that (CONTRACT.md section 4).
-            if "already exists" not in error.what and "must be unique" not in error.what:
-                raise
-    return gateway.update_pipeline(pipeline.name, **request), "updated"
-
-
-def _wanted(compiled: Compiled, pipeline: Pipeline) -> dict[str, Any]:
-    wanted: dict[str, Any] = {
-        "PipelineDefinition": compiled.definition.text,
-        "RoleArn": compiled.target.role,
-        "PipelineDescription": pipeline.description or "",  # empty, so that an update removes an old one
-    }
-    if pipeline.max_parallel_steps:
-        wanted["ParallelismConfiguration"] = {"MaxParallelExecutionSteps": pipeline.max_parallel_steps}
-    return wanted
-
-
-def _same(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether an update would change nothing; definitions are compared as JSON, not as text."""
-    others = (key for key in wanted if key != "PipelineDefinition")
-    return _canonical(live) == _canonical(wanted) and all(live.get(key, "") == wanted[key] for key in others)
-
-
-def _canonical(values: Mapping[str, Any]) -> str:
-    return json.dumps(json.loads(values["PipelineDefinition"]), sort_keys=True)
-
-
-def _for_creation(request: Mapping[str, Any], compiled: Compiled) -> dict[str, Any]:
-    tags = [{"Key": key, "Value": value} for key, value in compiled.target.tags.items()]
-    given = {key: value for key, value in request.items() if value != ""}
-    return {**given, **({"Tags": tags} if tags else {})}
-
-
-def _by_location(wanted: dict[str, Any], compiled: Compiled, gateway: Gateway) -> dict[str, Any]:
-    """The request; a definition that is too large for one goes by S3, under its digest."""
-    data = compiled.definition.text.encode()
-    if len(data) < MAX_INLINE_DEFINITION:
-        return wanted
-    target = compiled.target
-    key = f"{target.prefix}/definitions/{compiled.definition.digest}.json"
-    gateway.write_object(target.bucket, key, data)
-    others = {name: value for name, value in wanted.items() if name != "PipelineDefinition"}
-    return {**others, "PipelineDefinitionS3Location": {"Bucket": target.bucket, "ObjectKey": key}}
+def _push(image: Image, site: Site) -> None:
+    """Raises `UsageError` when the image's sources are not those that were planned."""
+    if not image.folder:
+        raise UsageError("the image is not there, and nothing here builds it", where=image.uri, fix=_AGAIN)
+    try:
+        source = ImageSource(image.repository, read_context(site.folder, image.folder))
+        same = source.tag == image.tag
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the image's folder cannot be read: {error}", where=image.folder, fix=_AGAIN) from error
+    if not same:
+        raise UsageError("the image's folder has changed since the plan was made", where=image.folder, fix=_AGAIN)
+    site.images.push(source, image.uri, site.report)
 
 
 @dataclass(frozen=True)
@@ -131,6 +282,10 @@ class EcrImages:
     """Images in ECR: that they are there is checked; building and pushing them is the user's for now."""
 
     gateway: Gateway
+
+    def has(self, uri: str) -> bool:
+        repository, _, tag = uri.partition("/")[2].rpartition(":")
+        return self.gateway.has_image(repository, tag)
 
     def push(self, image: ImageSource, uri: str, report: Report) -> None:
         """Raises `AwsError` with the commands that build and push an image that is not there."""

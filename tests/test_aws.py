@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(data)
 
-    do_GET = do_POST = do_PUT = do_HEAD = handle_one  # noqa: N815
+    do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = handle_one  # noqa: N815
 
     def log_message(self, *_: object) -> None:
         pass
@@ -197,6 +197,53 @@ def test_list_reads_all_pages(aws, gateway):
     aws.answer({"PipelineExecutionSteps": [], "NextToken": "3"}, {"PipelineExecutionSteps": [{"StepName": "B"}]})
     assert [step["StepName"] for step in gateway.execution_steps(ARN)] == ["A", "B"]
     assert [asked.json.get("NextToken") for asked in aws.asked] == [None, "2", "3"]
+
+
+def test_schedules_and_rules_are_read_by_all_pages(aws, gateway):
+    aws.answer({"Schedules": [{"Name": "tiny.a"}], "NextToken": "2"}, {"Schedules": [{"Name": "tiny.b"}]})
+    assert [item["Name"] for item in gateway.schedules("default", "tiny.")] == ["tiny.a", "tiny.b"]
+    assert parse_qs(urlsplit(aws.asked[0].path).query)["NamePrefix"] == ["tiny."]
+    aws.answer({"Rules": [{"Name": "tiny.a"}], "NextToken": "2"}, {"Rules": [{"Name": "tiny.b"}]})
+    assert [item["Name"] for item in gateway.rules("tiny.")] == ["tiny.a", "tiny.b"]
+    aws.answer({"Tags": [{"Key": "a", "Value": "1"}], "NextToken": "2"}, {"Tags": [{"Key": "b", "Value": "2"}]})
+    assert gateway.tags(ARN) == {"a": "1", "b": "2"}
+
+
+def test_rule_is_deleted_after_its_targets_and_may_be_gone(aws, gateway):
+    aws.answer({"Targets": [{"Id": "receiver", "Arn": "a"}]}, {"FailedEntries": []}, {})
+    gateway.delete_rule("tiny.failures")
+    assert [asked.operation for asked in aws.asked] == ["ListTargetsByRule", "RemoveTargets", "DeleteRule"]
+    aws.refuse("ResourceNotFoundException")
+    aws.refuse("ResourceNotFoundException")
+    gateway.delete_rule("tiny.failures")
+
+
+def test_target_that_eventbridge_did_not_take_is_an_error_although_it_answers_200(aws, gateway):
+    failed = {"TargetId": "receiver", "ErrorCode": "AccessDeniedException", "ErrorMessage": "no"}
+    aws.answer({"RuleArn": "r"}, {"Targets": []}, {"FailedEntryCount": 1, "FailedEntries": [failed]})
+    rule = {"Name": "tiny.failures", "EventPattern": "{}"}
+    with pytest.raises(AwsError) as caught:
+        gateway.put_rule(rule, {"Rule": "tiny.failures", "Targets": [{"Id": "receiver", "Arn": "arn:aws:sns:x:1:t"}]})
+    (problem,) = caught.value.problems
+    assert problem.what == "cannot write the target of rule tiny.failures: AccessDeniedException: no"
+    assert problem.fix == "give your user this permission in account 111111111111"
+
+
+def test_schedule_is_created_or_replaced_and_may_be_gone(aws, gateway):
+    request = {
+        "Name": "tiny.a",
+        "GroupName": "default",
+        "ScheduleExpression": "rate(1 hour)",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {"Arn": "arn:aws:sagemaker:eu-central-1:1:pipeline/tiny", "RoleArn": DEV.role},
+    }
+    aws.refuse("ResourceNotFoundException", status=404)
+    aws.answer({"ScheduleArn": "a"}, {"Name": "tiny.a"}, {"ScheduleArn": "a"})
+    gateway.put_schedule(request)
+    gateway.put_schedule(request)
+    assert [asked.method for asked in aws.asked] == ["GET", "POST", "GET", "PUT"]
+    aws.refuse("ResourceNotFoundException", status=404)
+    gateway.delete_schedule("default", "tiny.a")
 
 
 def _lists(gateway: Gateway) -> dict[str, tuple]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,11 @@ from pipelines.aws import MAX_INLINE_DEFINITION
 from pipelines.compile import Compiled, ImageSource, Upload
 from pipelines.context import read_context
 from pipelines.definition import parse
-from pipelines.deploy import EcrImages, deploy, upsert
-from pipelines.errors import AwsError
+from pipelines.deploy import EcrImages, Site, apply, make_plan, wanted
+from pipelines.errors import AwsError, UsageError
+from pipelines.schedule import Schedule
 from pipelines.service_model import request_faults
-from pipelines.spec import Pipeline, Target
+from pipelines.spec import Notification, Pipeline, Target
 
 DEV = Target("dev", "111111111111", "eu-central-1", "arn:aws:iam::111111111111:role/pipelines", "bucket-dev", "tiny")
 LOCAL = Target("local", "123456789012", "us-east-1", "arn:aws:iam::123456789012:role/local", "bucket", "tiny")
@@ -29,10 +31,14 @@ class FakeGateway:
         self.target = target
         self.its_account = account
         self.done: list[str] = []
-        self.objects: dict[tuple[str, str], object] = {}
+        self.objects: dict[tuple[str, str], str] = {}
+        self.texts: dict[tuple[str, str], bytes] = {}
         self.pipelines: dict[str, dict] = {}
-        self.images: set[tuple[str, str]] = set()
+        self.images: set[object] = set()
         self.requests: list[tuple[str, dict]] = []
+        self.tags_of: dict[str, dict[str, str]] = {}
+        self.schedule_requests: dict[str, dict] = {}
+        self.rules_of: dict[str, tuple[dict, dict]] = {}
 
     def account(self) -> str:
         return self.its_account
@@ -48,8 +54,56 @@ class FakeGateway:
         self.objects[bucket, key] = sha256
 
     def write_object(self, bucket: str, key: str, data: bytes) -> None:
-        self.done.append("write definition")
-        self.objects[bucket, key] = data
+        self.done.append(f"write {key.split('/')[1]}")
+        self.texts[bucket, key] = data
+        self.objects[bucket, key] = hashlib.sha256(data).hexdigest()
+
+    def has_bucket(self, _bucket: str) -> bool:
+        return not self.target.is_local or "bucket" in self.done
+
+    def tags(self, arn: str) -> dict[str, str]:
+        return self.tags_of[arn]
+
+    def add_tags(self, arn: str, tags: dict[str, str]) -> None:
+        self.done.append("tag")
+        self.tags_of[arn] |= tags
+
+    def delete_tags(self, arn: str, keys: tuple[str, ...]) -> None:
+        self.done.append("untag")
+        for key in keys:
+            del self.tags_of[arn][key]
+
+    def schedules(self, _group: str, prefix: str = "") -> list[dict]:
+        return [item for name, item in self.schedule_requests.items() if name.startswith(prefix)]
+
+    def schedule(self, _group: str, name: str) -> dict | None:
+        return self.schedule_requests.get(name)
+
+    def put_schedule(self, request: dict) -> None:
+        assert request_faults("scheduler", "CreateSchedule", {"ClientToken": "t" * 32, **request}) == []
+        self.done.append("schedule")
+        self.schedule_requests[request["Name"]] = request
+
+    def delete_schedule(self, _group: str, name: str) -> None:
+        self.done.append("unschedule")
+        del self.schedule_requests[name]
+
+    def rules(self, prefix: str) -> list[dict]:
+        return [item for name, (item, _) in self.rules_of.items() if name.startswith(prefix)]
+
+    def rule_targets(self, rule: str) -> list[dict]:
+        return self.rules_of[rule][1]["Targets"]
+
+    def put_rule(self, rule: dict, targets: dict) -> None:
+        self.done.append("rule")
+        self.rules_of[rule["Name"]] = (rule, targets)
+
+    def delete_rule(self, name: str) -> None:
+        self.done.append("unrule")
+        del self.rules_of[name]
+
+    def executions(self, _name: str) -> list[dict]:
+        return []
 
     def has_image(self, repository: str, tag: str) -> bool:
         self.done.append("look for image")
@@ -77,8 +131,9 @@ class FakeGateway:
         self.requests.append((action, request))
         location = request.pop("PipelineDefinitionS3Location", None)
         if location:
-            request["PipelineDefinition"] = self.objects[location["Bucket"], location["ObjectKey"]].decode()
+            request["PipelineDefinition"] = self.texts[location["Bucket"], location["ObjectKey"]].decode()
         arn = f"arn:aws:sagemaker:eu-central-1:111111111111:pipeline/{name}"
+        self.tags_of.setdefault(arn, {item["Key"]: item["Value"] for item in request.get("Tags", ())})
         self.pipelines[name] = {**self.pipelines.get(name, {}), **request, "PipelineArn": arn}
         return arn
 
@@ -87,7 +142,11 @@ class FakeImages:
     def __init__(self, gateway: FakeGateway) -> None:
         self.gateway = gateway
 
+    def has(self, uri: str) -> bool:
+        return uri in self.gateway.images
+
     def push(self, _image: ImageSource, uri: str, _report) -> None:
+        self.gateway.images.add(uri)
         self.gateway.done.append(f"push {uri}")
 
 
@@ -110,9 +169,16 @@ def pipeline(**values: object) -> Pipeline:
     return Pipeline(name="tiny", steps={}, **values)
 
 
-def carry_out(compiled: Compiled, gateway: FakeGateway, said: list[str] | None = None, **values: object):
+def site(compiled: Compiled, gateway: FakeGateway, said: list[str] | None = None, images: object = None) -> Site:
     report = said.append if said is not None else lambda _: None
-    return deploy(compiled, pipeline(**values), gateway, FakeImages(gateway), report)
+    (upload,) = compiled.uploads
+    return Site(gateway, images or FakeImages(gateway), upload.file.source.parent, report, lambda _: None)
+
+
+def carry_out(compiled: Compiled, gateway: FakeGateway, said: list[str] | None = None, images=None, **values: object):
+    here = site(compiled, gateway, said, images)
+    made, live = make_plan(wanted(compiled, "", pipeline(**values), here.folder), here)
+    return apply(made, here, live)
 
 
 IMAGE = "111111111111.dkr.ecr.eu-central-1.amazonaws.com/tiny:src-"
@@ -121,8 +187,9 @@ IMAGE = "111111111111.dkr.ecr.eu-central-1.amazonaws.com/tiny:src-"
 def test_pipeline_comes_last_after_what_it_points_at(compiled):
     gateway, said = FakeGateway(DEV), []
     deployed = carry_out(compiled, gateway, said)
-    upload, image, create = gateway.done
-    assert (upload, image[: len(IMAGE) + 5], create) == ("upload recipe.yaml", f"push {IMAGE}", "create")
+    upload, image, record, create = gateway.done
+    assert (upload, image[: len(IMAGE) + 5]) == ("upload recipe.yaml", f"push {IMAGE}")
+    assert (record, create) == ("write deployments", "create")
     assert deployed.action == "created"
     assert deployed.uploaded == ("s3://bucket-dev/tiny/assets/recipe.yaml",)
     assert said[0] == "upload recipe.yaml to s3://bucket-dev/tiny/assets/recipe.yaml"
@@ -135,7 +202,7 @@ def test_second_deployment_changes_nothing(compiled):
     gateway.done.clear()
     again = carry_out(compiled, gateway)
     assert (again.action, again.uploaded, again.pipeline_arn) == ("unchanged", (), first.pipeline_arn)
-    assert [word.split()[0] for word in gateway.done] == ["push"]  # images see for themselves
+    assert gateway.done == []
 
 
 def test_definition_that_comes_back_as_another_text_of_the_same_json_is_unchanged(compiled):
@@ -146,7 +213,7 @@ def test_definition_that_comes_back_as_another_text_of_the_same_json_is_unchange
     assert carry_out(compiled, gateway).action == "unchanged"
     live["PipelineDefinition"] = definition({**STEP, "Arguments": {"ErrorMessage": 1}})
     one = replace(compiled, definition=parse(definition({**STEP, "Arguments": {"ErrorMessage": True}})))
-    assert upsert(one, pipeline(), gateway)[1] == "updated"  # 1 and true are equal in Python, not in JSON
+    assert carry_out(one, gateway).action == "updated"  # 1 and true are equal in Python, not in JSON
 
 
 CHANGES = {
@@ -170,7 +237,9 @@ def test_what_differs_is_updated_once(compiled, values, change):
 def test_pipeline_that_another_created_meanwhile_is_updated(compiled):
     gateway = FakeGateway(DEV)
     carry_out(compiled, gateway)
-    gateway.pipeline = lambda _name: None  # it was not there when we looked
+    # It was not there when we looked: for the plan, and right before it was made.
+    answers = iter([None, None])
+    gateway.pipeline = lambda name: next(answers, gateway.pipelines[name])
     assert carry_out(compiled, gateway).action == "updated"
 
 
@@ -203,9 +272,9 @@ def test_large_definition_goes_by_s3_under_its_digest(compiled):
     assert len(text) < MAX_INLINE_DEFINITION < len(text.encode())  # bytes count, not characters
     gateway = FakeGateway(DEV)
     assert carry_out(large, gateway).action == "created"
-    assert gateway.done[-2:] == ["write definition", "create"]
+    assert gateway.done[-2:] == ["write definitions", "create"]
     key = f"tiny/definitions/{large.definition.digest}.json"
-    assert gateway.objects["bucket-dev", key] == text.encode()
+    assert gateway.texts["bucket-dev", key] == text.encode()
     assert carry_out(large, gateway).action == "unchanged"
     assert carry_out(compiled, gateway).action == "updated"
 
@@ -231,7 +300,7 @@ def test_local_environment_gets_its_bucket_and_no_question_of_account(compiled):
 def test_image_that_is_not_in_ecr_leaves_the_pipeline_as_it_is(compiled):
     gateway = FakeGateway(DEV)
     with pytest.raises(AwsError) as caught:
-        deploy(compiled, pipeline(), gateway, EcrImages(gateway), lambda _: None)
+        carry_out(compiled, gateway, images=EcrImages(gateway))
     (problem,) = caught.value.problems
     assert problem.what == "the image is not in ECR"
     assert problem.where.startswith(IMAGE)
@@ -249,9 +318,13 @@ def test_image_that_is_not_in_ecr_leaves_the_pipeline_as_it_is(compiled):
 def test_image_that_is_in_ecr_is_used(compiled):
     gateway, said = FakeGateway(DEV), []
     gateway.images = {("tiny", compiled.images[0].tag)}
-    deploy(compiled, pipeline(), gateway, EcrImages(gateway), said.append)
-    assert gateway.done == ["upload recipe.yaml", "look for image", "create"]
-    assert any(line.startswith(f"image {IMAGE}") for line in said)
+    carry_out(compiled, gateway, said, EcrImages(gateway))
+    assert [word for word in gateway.done if word != "look for image"] == [
+        "upload recipe.yaml",
+        "write deployments",
+        "create",
+    ]
+    assert not any("build" in line for line in said)
 
 
 def test_deployment_that_broke_off_goes_on_where_it_ended(compiled):
@@ -263,3 +336,103 @@ def test_deployment_that_broke_off_goes_on_where_it_ended(compiled):
     gateway.done.clear()
     assert carry_out(compiled, gateway).uploaded == ()
     assert gateway.done[-1] == "create"
+
+
+NIGHTLY = Schedule("nightly", "cron(0 6 * * ? *)", DEV.role, parameters={"MinAuc": "0.9"})
+FAILURES = Notification("failures", "arn:aws:sns:eu-central-1:111111111111:ops")
+
+
+def test_what_belongs_to_the_pipeline_follows_it_and_is_pruned_last(compiled):
+    around = {"schedules": {"nightly": NIGHTLY}, "notifications": {"failures": FAILURES}, "tags": {"team": "x"}}
+    gateway = FakeGateway(DEV)
+    carry_out(compiled, gateway)
+    gateway.done.clear()
+    carry_out(replace(compiled, target=replace(DEV, **around)), gateway)
+    assert gateway.done == ["write deployments", "schedule", "rule", "tag"]
+    (request,) = gateway.schedule_requests.values()
+    assert request["Target"]["Arn"] == gateway.pipelines["tiny"]["PipelineArn"]
+    gateway.done.clear()
+    carry_out(compiled, gateway)
+    assert gateway.done == ["write deployments", "unschedule", "unrule", "untag"]
+
+
+def test_saved_plan_is_refused_when_the_pipeline_has_moved_before_or_while_it_is_applied(compiled):
+    gateway = FakeGateway(DEV)
+    here = site(compiled, gateway)
+    made, _ = make_plan(wanted(compiled, "", pipeline(), here.folder), here)
+    ensure = here.images.push
+
+    def meanwhile(*arguments: object) -> None:
+        ensure(*arguments)
+        gateway.create_pipeline("tiny", PipelineDefinition=definition(STEP), RoleArn=DEV.role)
+
+    here.images.push = meanwhile
+    for _ in range(2):
+        with pytest.raises(UsageError) as caught:
+            apply(made, here)
+        (problem,) = caught.value.problems
+        assert problem.what == "tiny has changed since the plan was made"
+        assert problem.fix == "make the plan again: pipelines plan -o FILE"
+    assert gateway.done.count("create") == 1  # somebody else's
+    assert "update" not in gateway.done
+
+
+@pytest.mark.parametrize(
+    ("file", "what"),
+    [
+        ("recipe.yaml", "the file has changed since the plan was made"),
+        ("image/Dockerfile", "the image's folder has changed since the plan was made"),
+    ],
+)
+def test_saved_plan_is_refused_when_a_file_is_not_the_one_that_was_planned(compiled, file, what):
+    gateway = FakeGateway(DEV)
+    here = site(compiled, gateway)
+    made, _ = make_plan(wanted(compiled, "", pipeline(), here.folder), here)
+    (here.folder / file).write_text("FROM other")
+    with pytest.raises(UsageError) as caught:
+        apply(made, here)
+    assert caught.value.what == what
+    assert "create" not in gateway.done
+
+
+def test_what_somebody_changed_during_a_deployment_is_told(compiled):
+    gateway, waited = FakeGateway(DEV), []
+    here = replace(site(compiled, gateway), sleep=waited.append)
+    made, live = make_plan(wanted(compiled, "", pipeline(), here.folder), here)
+    keep = gateway.create_pipeline
+
+    def create(name: str, **request: object) -> str:
+        arn = keep(name, **request)
+        gateway.pipelines[name]["RoleArn"] = "arn:aws:iam::111111111111:role/other"
+        return arn
+
+    gateway.create_pipeline = create
+    with pytest.raises(AwsError) as caught:
+        apply(made, here, live)
+    (problem,) = caught.value.problems
+    assert problem.what == "what is there now is not what was deployed: someone else changed it meanwhile"
+    assert problem.fix == "see what differs: pipelines plan --env dev"
+    assert waited == [1.0, 2.0, 4.0]
+
+
+def test_tags_that_aws_adds_are_no_alarm(compiled):
+    gateway = FakeGateway(DEV)
+    keep = gateway.create_pipeline
+
+    def create(name: str, **request: object) -> str:
+        arn = keep(name, **request)
+        gateway.tags_of[arn]["sagemaker:domain-arn"] = "d"
+        return arn
+
+    gateway.create_pipeline = create
+    assert carry_out(compiled, gateway).action == "created"
+    assert carry_out(compiled, gateway).done == ()
+
+
+def test_bucket_that_is_not_there_is_told_before_anything_is_planned(compiled):
+    gateway = FakeGateway(DEV)
+    gateway.has_bucket = lambda _bucket: False
+    with pytest.raises(AwsError) as caught:
+        carry_out(compiled, gateway)
+    assert caught.value.what == "there is no bucket bucket-dev"
+    assert caught.value.problems[0].fix == "create the bucket, or correct `bucket:` of environment dev"

@@ -23,7 +23,7 @@ ROWS = (
     ("definition", "spec", "schedule"),
     ("compile", "checks", "plan", "service_model", "graph"),
     ("aws", "local"),
-    ("deploy", "executions", "report"),
+    ("deploy", "remote", "executions", "report"),
     ("cli", "__main__"),
 )
 # Rooms of one row that lean on one another, from one side only.
@@ -31,6 +31,7 @@ WITHIN_A_ROW = {
     ("context", "dockerignore"),
     ("checks", "service_model"),
     ("spec", "schedule"),
+    ("deploy", "remote"),
     ("report", "executions"),
     ("__main__", "cli"),
 }

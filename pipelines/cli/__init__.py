@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return COMMANDS[given.command](given, terminal)
     except PipelinesError as error:
         terminal.problems(error.problems)
-        return error.exit_code
+        # plan's 2 says that there are changes: a mistake must not.
+        return 1 if "--detailed-exitcode" in words else error.exit_code
     except KeyboardInterrupt:
         terminal.note("interrupted")
         return INTERRUPTED

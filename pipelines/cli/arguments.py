@@ -79,7 +79,13 @@ def build_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
     compiled.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it to a file instead")
     graph = add("graph", "draw the steps and what they wait for", json=False)
     graph.add_argument("--format", choices=["text", "mermaid"], default="text", help="text for people, or Mermaid")
-    deploy = add("deploy", "upload what changed, then create or update the pipeline")
+    plan = add("plan", "show what deploy would change; nothing is changed")
+    plan.add_argument("-o", "--output", type=Path, metavar="FILE", help="keep the plan, for `pipelines deploy FILE`")
+    plan.add_argument(
+        "--detailed-exitcode", action="store_true", help="exit with 0: nothing to do, 2: changes, 1: an error"
+    )
+    deploy = add("deploy", "upload what changed, create or update the pipeline, its schedules, notifications and tags")
+    deploy.add_argument("plan", nargs="?", type=Path, metavar="PLAN", help="a saved plan: it alone, or nothing")
     deploy.add_argument("--start", action="store_true", help="start an execution afterwards")
     deploy.add_argument("--wait", action="store_true", help="with --start: watch it to its end")
     _parameters(deploy)
@@ -94,6 +100,13 @@ def build_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
     logs.add_argument("--follow", action="store_true", help="go on until the execution has ended")
     _execution(logs)
     _execution(add("stop", "stop an execution, and wait until it has ended"))
+    rollback = add(
+        "rollback", "deploy an earlier version again, with the role, schedules, notifications and tags it had"
+    )
+    rollback.add_argument(
+        "version", nargs="?", type=int, metavar="VERSION", help="the one before the current if left out"
+    )
+    add("schedules", "list schedules with their next five starts; the local SageMaker forgets them when it ends")
     _local(add("local", "serve the local SageMaker on 127.0.0.1, in the foreground", env=False))
     return parser, dict(commands.choices)
 

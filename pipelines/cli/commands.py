@@ -6,15 +6,12 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pipelines.cli.planning import compiled, deploy_files, deploy_plan, plan, read_plan, rollback, schedules
 from pipelines.cli.project import Project, parse_parameters
 from pipelines.cli.terminal import Terminal
 from pipelines.errors import UsageError
-
-if TYPE_CHECKING:
-    from pipelines.compile import Compiled
-    from pipelines.deploy import Deployment
 
 FINE, FAILED = 0, 1
 
@@ -26,7 +23,7 @@ def validate(given: argparse.Namespace, terminal: Terminal) -> int:
     from pipelines.checks import check
 
     project = Project.of(given)
-    definition = _compiled(project, terminal).definition
+    definition = compiled(project, terminal).definition
     findings = check(definition, pipeline_name=project.spec.pipeline.name)
     if terminal.json:
         terminal.document({"digest": definition.digest, "findings": [asdict(finding) for finding in findings]})
@@ -42,7 +39,7 @@ def compile_(given: argparse.Namespace, terminal: Terminal) -> int:
     """Print the definition, or write it to a file."""
     import json
 
-    text = json.dumps(_compiled(Project.of(given), terminal).definition.document, indent=2, ensure_ascii=False)
+    text = json.dumps(compiled(Project.of(given), terminal).definition.document, indent=2, ensure_ascii=False)
     if not given.output:
         terminal.result(text)
         return FINE
@@ -59,15 +56,21 @@ def graph(given: argparse.Namespace, terminal: Terminal) -> int:
     from pipelines.graph import as_mermaid, as_text
 
     draw = {"text": as_text, "mermaid": as_mermaid}[given.format]
-    terminal.result(draw(_compiled(Project.of(given), terminal).definition).rstrip("\n"))
+    terminal.result(draw(compiled(Project.of(given), terminal).definition).rstrip("\n"))
     return FINE
 
 
 def deploy(given: argparse.Namespace, terminal: Terminal) -> int:
-    """Carry the pipeline into its environment; start it if asked."""
+    """Carry the pipeline, or a saved plan of it, into its environment; start it if asked."""
+    from pipelines.definition import parse, resolve_parameters
+
     project = Project.of(given)
-    parameters = _checked_parameters(project, terminal, given.parameters) if given.start else {}
-    deployed = _deploy(project, terminal)
+    parameters = parse_parameters(given.parameters)
+    saved = read_plan(given.plan, project) if given.plan else None
+    if given.start:
+        definition = parse(saved.definition) if saved else compiled(project, terminal).definition
+        resolve_parameters(definition, parameters)
+    deployed = deploy_plan(saved, project, terminal) if saved else deploy_files(project, terminal)
     facts = {"pipeline": deployed.pipeline_arn, "action": deployed.action, "uploaded": deployed.uploaded}
     if given.start:
         return _start(project, terminal, parameters, wait=given.wait, facts=facts)
@@ -82,7 +85,7 @@ def run(given: argparse.Namespace, terminal: Terminal) -> int:
     """Deploy, start and watch in the local SageMaker."""
     project = Project.of(given)
     parameters = _checked_parameters(project, terminal, given.parameters)
-    _deploy(project, terminal)
+    deploy_files(project, terminal)
     return _start(project, terminal, parameters, wait=True)
 
 
@@ -213,25 +216,13 @@ def _say_where(terminal: Terminal, endpoint: str, region: str) -> None:
         terminal.result(f"{endpoint}\nexport {' '.join(f'{name}={value}' for name, value in variables.items())}")
 
 
-def _compiled(project: Project, terminal: Terminal) -> Compiled:
-    with terminal.busy("compiling with the SageMaker SDK: some seconds, the first time …"):
-        return project.compiled
-
-
 def _checked_parameters(project: Project, terminal: Terminal, texts: list[str]) -> dict[str, str]:
     """The parameters, after every rule that the service would apply: before anything is deployed."""
     from pipelines.definition import resolve_parameters
 
     parameters = parse_parameters(texts)
-    resolve_parameters(_compiled(project, terminal).definition, parameters)
+    resolve_parameters(compiled(project, terminal).definition, parameters)
     return parameters
-
-
-def _deploy(project: Project, terminal: Terminal) -> Deployment:
-    from pipelines.deploy import deploy as carry_out
-
-    compiled = _compiled(project, terminal)
-    return carry_out(compiled, project.spec.pipeline, project.gateway, project.images, terminal.note)
 
 
 def _start(
@@ -263,7 +254,10 @@ COMMANDS: dict[str, Command] = {
     "validate": validate,
     "compile": compile_,
     "graph": graph,
+    "plan": plan,
     "deploy": deploy,
+    "rollback": rollback,
+    "schedules": schedules,
     "start": start,
     "status": status,
     "logs": logs,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,8 @@ from pipelines.spec import LOCAL, Spec, Target, load
 if TYPE_CHECKING:
     from pipelines.aws import Gateway
     from pipelines.compile import Compiled
-    from pipelines.deploy import Images
+    from pipelines.deploy import Images, Site
+    from pipelines.plan import Desired
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,26 @@ class Project:
         from pipelines.compile import compile_spec
 
         return compile_spec(self.spec, self.environment, cache=self.home.compiled)
+
+    @cached_property
+    def neutral(self) -> str:
+        """The digest of the definition compiled for no environment: the same in all of them."""
+        from pipelines.compile import compile_spec
+
+        return compile_spec(self.spec, self.spec.neutral_target(), cache=self.home.compiled).definition.digest
+
+    @cached_property
+    def desired(self) -> Desired:
+        """What pipeline.yaml asks for in the environment."""
+        from pipelines.deploy import wanted
+
+        return wanted(self.compiled, self.neutral, self.spec.pipeline, self.spec.folder)
+
+    def site(self, report: Callable[[str], None]) -> Site:
+        """Where a deployment takes place."""
+        from pipelines.deploy import Site
+
+        return Site(self.gateway, self.images, self.spec.folder, report)
 
     @cached_property
     def gateway(self) -> Gateway:

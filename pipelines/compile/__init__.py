@@ -29,12 +29,12 @@ class Compiled:
     images: tuple[ImageSource, ...]
 
 
-def compile_spec(spec: Spec, environment: str = LOCAL, *, cache: Path | None = None) -> Compiled:
-    """Compile `spec` for an environment; `cache` is the folder of what was compiled before.
+def compile_spec(spec: Spec, environment: str | Target = LOCAL, *, cache: Path | None = None) -> Compiled:
+    """Compile `spec` for an environment, by name or as a target; `cache` is the folder of what was compiled before.
 
     Raises `SpecError` (an input, an image or data that is not there) and `CompileError` (refused by the SDK).
     """
-    target = spec.target(environment)
+    target = spec.target(environment) if isinstance(environment, str) else environment
     local_files = read_local_files(spec, target)
     key = cache_key(spec, target, local_files) if cache else ""
     text = cached(cache, key, lambda: _compile(spec, target, local_files))

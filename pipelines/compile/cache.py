@@ -13,7 +13,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
@@ -41,7 +41,8 @@ def cache_key(spec: Spec, target: Target, local_files: LocalFiles) -> str:
     """Changes with whatever could change the definition. The order of keys counts: it is the order of steps."""
     parts = [
         spec.source.value,
-        asdict(target),
+        # What stands beside the definition, not in it.
+        asdict(replace(target, schedules={}, notifications={})),
         [[*path, uri] for path, uri in local_files.uris.items()],
         [[image.repository, image.tag] for image in local_files.images],
         _code_version(),

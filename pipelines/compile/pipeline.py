@@ -12,6 +12,7 @@ from pipelines.compile.steps import Builder
 from pipelines.compile.values import Scope
 from pipelines.errors import CompileError
 from pipelines.spec import Pipeline, Spec, Target
+from pipelines.spec.environment import Experiment
 from pipelines.spec.links import branches, used_steps
 from pipelines.spec.model import Image, ImageBuild, Parameter
 
@@ -35,6 +36,7 @@ def definition_text(spec: Spec, target: Target, local_files: LocalFiles) -> str:
                 parameters=list(steps.parameters.values()),
                 steps=[steps.steps[name] for name in pipeline.steps if name not in inner],
                 sagemaker_session=sdk.session,
+                **_experiment(target, steps),
             ).definition()
         except Exception as error:
             raise _refusal(error, str(spec.source.file)) from error
@@ -61,6 +63,18 @@ def _steps(spec: Spec, target: Target, local_files: LocalFiles, sdk: Sdk) -> Sco
         except Exception as error:
             raise _refusal(error, spec.source.where(("steps", name), key=True), f"step {name!r}") from error
     return scope
+
+
+def _experiment(target: Target, scope: Scope) -> dict[str, Any]:
+    """The experiment of an environment that names one or wants none; nothing leaves it to the SDK."""
+    match target.experiment:
+        case Experiment(name, trial):
+            trial_name = scope.text(trial) if trial else scope.sdk.ExecutionVariable("PipelineExecutionId")
+            config = scope.sdk.PipelineExperimentConfig(experiment_name=scope.text(name), trial_name=trial_name)
+            return {"pipeline_experiment_config": config}
+        case False:
+            return {"pipeline_experiment_config": None}
+    return {}
 
 
 def _refusal(error: Exception, where: str, what: str = "the pipeline") -> CompileError:

@@ -75,6 +75,10 @@ class LocalImages:
 
     home: Home
 
+    def has(self, uri: str) -> bool:
+        """Whether it was deployed. What its environment lacks, the step that runs it makes up for."""
+        return find(self.home.images, uri) is not None
+
     def push(self, image: ImageSource, uri: str, report: Callable[[str], None]) -> None:
         """Keep the build context, and build the environment of its requirements, so that no step waits for it."""
         if push(self.home.images, uri, image.context):

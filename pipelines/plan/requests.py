@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -107,7 +107,7 @@ def targets_request(pipeline: str, notification: Notification) -> Json:
     return {"Rule": aws_name(pipeline, notification.name), "Targets": [target]}
 
 
-def read_notification(pipeline: str, rule: Mapping[str, Any], targets: list[Mapping[str, Any]]) -> LiveNotification:
+def read_notification(pipeline: str, rule: Mapping[str, Any], targets: Sequence[Mapping[str, Any]]) -> LiveNotification:
     """DescribeRule's (or an entry of ListRules') and ListTargetsByRule's answers; a rule without a target tells nobody.
 
     A rule that someone switched off, or gave another pattern, reads as one that tells of nothing.

@@ -27,8 +27,9 @@ import sys
 from pathlib import Path
 from pipelines.compile import compile_spec
 from pipelines.spec import load
-for environment in ("local", "dev"):
-    compile_spec(load(Path("pipeline.yaml")), environment, cache=Path(sys.argv[1]))
+spec = load(Path("pipeline.yaml"))
+for environment in ("local", "dev", spec.neutral_target()):
+    compile_spec(spec, environment, cache=Path(sys.argv[1]))
 """
 # Whatever happens, no test can reach AWS or its metadata service.
 _NOWHERE = {

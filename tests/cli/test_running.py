@@ -22,7 +22,7 @@ def test_run_shows_what_came_of_it(project):
     assert (project.folder / page).read_text() == "<p>2.0</p>"
     rows = re.search(r"Features/rows +(.*)\n", done.out)[1]
     assert json.loads((project.folder / rows / "rows.json").read_text()) == [1.0, 2.0, 3.0]
-    assert "upload a.txt" in done.err
+    assert "upload data/a.txt" in done.err
     assert "pipeline tiny: created" in done.err
     assert "Features: Succeeded after" in done.err
 

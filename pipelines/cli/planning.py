@@ -1,0 +1,219 @@
+"""Plans and what is deployed by them: the commands `plan`, `rollback` and `schedules`, the two ways to deploy."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.cli.project import Project
+from pipelines.cli.terminal import Terminal
+from pipelines.errors import UsageError
+
+if TYPE_CHECKING:
+    from pipelines.compile import Compiled
+    from pipelines.deploy import Deployment, Site
+    from pipelines.plan import Live, LivePipeline, LiveSchedule, Plan, Record
+    from pipelines.schedule import Schedule
+
+FINE = 0
+_STARTS = 5  # of each schedule, that are shown
+
+
+def compiled(project: Project, terminal: Terminal) -> Compiled:
+    """The definition for the environment; says so when it takes long."""
+    with terminal.busy("compiling with the SageMaker SDK: some seconds, the first time …"):
+        return project.compiled
+
+
+def plan(given: argparse.Namespace, terminal: Terminal) -> int:
+    """Show what a deployment would change, and keep it in a file if asked."""
+    from pipelines.deploy import make_plan
+    from pipelines.plan import EnsureImage, dump, exit_code, render, to_json
+
+    project = Project.of(given)
+    compiled(project, terminal)
+    made, _ = make_plan(project.desired, project.site(terminal.note))
+    if given.output:
+        _write(given.output, dump(made))
+    if terminal.json:
+        terminal.document(to_json(made))
+    else:
+        terminal.result("\n".join(render(made)))
+    for action in made.actions:
+        if isinstance(action, EnsureImage) and not project.target.is_local:
+            terminal.note(f"note: image {action.image.uri} is not in ECR; deploy stops there, and says how to push it")
+    if given.output and made.actions:
+        terminal.note(f"apply it: {project.command(f'deploy {given.output}')}")
+    return exit_code(made) if given.detailed_exitcode else FINE
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        what = f"the plan cannot be written: {error.strerror}"
+        raise UsageError(what, where=str(file), fix="name a file in a folder that you can write to") from error
+
+
+def read_plan(file: Path, project: Project) -> Plan:
+    """A saved plan, of this pipeline and this environment. Raises `UsageError`."""
+    from pipelines.plan import load
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        fix = f"make it: {project.command(f'plan -o {file}')}"
+        raise UsageError(f"the plan cannot be read: {reason}", where=str(file), fix=fix) from error
+    made, target = load(text, where=str(file)), project.target
+    if made.environment != target.name:
+        fix = "repeat the command with --env " + made.environment
+        raise UsageError(f"it is a plan for environment {made.environment}", where=str(file), fix=fix)
+    here = (project.spec.pipeline.name, target.account, target.region, target.bucket)
+    there = (made.pipeline, made.account, made.region, made.needs.bucket)
+    if here != there:
+        what = f"it is a plan for {', '.join(there)}; pipeline.yaml says {', '.join(here)}"
+        raise UsageError(what, where=str(file), fix=f"make it again: {project.command(f'plan -o {file}')}")
+    return made
+
+
+def deploy_files(project: Project, terminal: Terminal) -> Deployment:
+    """Plan what pipeline.yaml says, and carry it out."""
+    from pipelines.deploy import apply, make_plan
+
+    compiled(project, terminal)
+    site = project.site(terminal.note)
+    made, live = make_plan(project.desired, site)
+    for line in (*(f"drift: {drift}" for drift in made.facts.drift), *made.facts.notes):
+        terminal.note(f"note: {line}")
+    return apply(made, site, live)
+
+
+def deploy_plan(made: Plan, project: Project, terminal: Terminal) -> Deployment:
+    """Carry a saved plan out, exactly or not at all."""
+    from pipelines.deploy import apply
+
+    return apply(made, project.site(terminal.note))
+
+
+def rollback(given: argparse.Namespace, terminal: Terminal) -> int:
+    """Deploy an earlier version of the pipeline, with what was deployed with it."""
+    from pipelines.definition import parse
+    from pipelines.deploy import apply, make_plan
+    from pipelines.plan import render, rolled_back
+
+    project = Project.of(given)
+    name, site = project.spec.pipeline.name, project.site(terminal.note)
+    live = _live(project, site)
+    version = _version(project, given.version, live.pipeline)
+    text = project.gateway.pipeline_definition(name, version)
+    definition = parse(text, where=f"version {version} of {name}")
+    record = _record(project, definition.digest)
+    if record is None:
+        terminal.note(f"note: no deployment of version {version} is on record: its definition alone comes back")
+    made, live = make_plan(rolled_back(name, project.target, definition, record, live), site)
+    terminal.note("\n".join(render(made)))
+    deployed = apply(made, site, live)
+    if terminal.json:
+        terminal.document({"pipeline": deployed.pipeline_arn, "action": deployed.action, "version": version})
+    else:
+        terminal.result(deployed.pipeline_arn)
+    return FINE
+
+
+def _live(project: Project, site: Site) -> Live:
+    from pipelines.plan import Needs, read_live
+
+    name = project.spec.pipeline.name
+    return read_live(site.remote(name), Needs(name, project.target.bucket))
+
+
+def _version(project: Project, given: int | None, live: LivePipeline | None) -> int:
+    """The version that is meant: the one before the current, or the one that is named and there."""
+    name, where = project.spec.pipeline.name, f"environment {project.environment}"
+    if live is None:
+        raise UsageError(f"pipeline {name} is not deployed", where=where, fix=project.command("deploy"))
+    there = sorted(int(item["PipelineVersionId"]) for item in project.gateway.pipeline_versions(name))
+    if given is None:
+        if len(there) < 2:
+            raise UsageError("there is no earlier version", where=where, fix="correct pipeline.yaml, and deploy it")
+        return there[-2]  # DescribePipeline gives the last one, without its number
+    if given not in there:
+        fix = f"name one of {', '.join(map(str, there[-10:]))}"
+        raise UsageError(f"there is no version {given} of {name}", where=where, fix=fix)
+    return given
+
+
+def _record(project: Project, digest: str) -> Record | None:
+    from pipelines.errors import AwsError
+    from pipelines.plan import read_record, record_key
+
+    bucket, key = project.target.bucket, record_key(project.target.prefix, digest)
+    try:
+        text = project.gateway.read_object(bucket, key).decode()
+    except AwsError as error:
+        if error.code in ("404", "NoSuchKey", "NotFound"):
+            return None
+        raise
+    return read_record(text, where=f"s3://{bucket}/{key}")
+
+
+def schedules(given: argparse.Namespace, terminal: Terminal) -> int:
+    """List the schedules of pipeline.yaml and those that are deployed, with their next starts."""
+    project = Project.of(given)
+    wanted = project.target.schedules
+    name = project.spec.pipeline.name
+    there = project.site(terminal.note).remote(name).schedules(name)
+    names = sorted(wanted.keys() | there.keys())
+    found = [_described(wanted.get(key), there.get(key), _created(project, there.get(key))) for key in names]
+    if terminal.json:
+        terminal.document({"schedules": found})
+        return FINE
+    for item in found:
+        terminal.result(f"{item['name']}  {item['expression']} {item['timezone']}  {item['state']}")
+        for start in item["next"]:
+            terminal.result(f"  {start}")
+    if not found:
+        terminal.result(f"no schedules in environment {project.environment}")
+    return FINE
+
+
+def _created(project: Project, there: LiveSchedule | None) -> datetime | None:
+    """When a rate began to count; nothing else needs it."""
+    from pipelines.plan.requests import GROUP
+    from pipelines.schedule import aws_name
+
+    if there is None or not there.value.expression.startswith("rate"):
+        return None
+    answer = project.gateway.schedule(GROUP, aws_name(project.spec.pipeline.name, there.value.name)) or {}
+    return answer.get("CreationDate")
+
+
+def _described(wanted: Schedule | None, there: LiveSchedule | None, created: datetime | None) -> dict[str, Any]:
+    """What fires is what is deployed; of what is not deployed, what would."""
+    from pipelines.schedule import next_starts, time_zone
+
+    schedule = there.value if there else wanted
+    assert schedule is not None  # noqa: S101 -- it is in one of the two
+    zone = time_zone(schedule.timezone)
+    starts = next_starts(schedule, datetime.now(UTC), _STARTS, created)
+    return {
+        "name": schedule.name,
+        "expression": schedule.expression,
+        "timezone": schedule.timezone,
+        "enabled": schedule.enabled,
+        "state": _state(wanted, there),
+        "next": [start.astimezone(zone).isoformat(timespec="minutes") for start in starts],
+    }
+
+
+def _state(wanted: Schedule | None, there: LiveSchedule | None) -> str:
+    if there is None:
+        return "not deployed"
+    if wanted is None:
+        return "deployed, and no longer in pipeline.yaml"
+    if wanted != there.value:
+        return "deployed, and differs from pipeline.yaml"
+    return "deployed" if wanted.enabled else "deployed, disabled"
