@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,10 @@ import pytest
 from pipelines.cli import main
 from pipelines.local import daemon
 from pipelines.local.home import Home
+
+# A test run in the background ignores SIGINT, and so would every command that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TEMPLATE = Path(__file__).parent / "project"
 ROOT = Path(__file__).parent.parent.parent
