@@ -6,35 +6,11 @@ neither instances nor role, outputs, network or stopping condition.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from pipelines.definition import Step, parse_duration
-from pipelines.definition import step_types as types
+from pipelines.definition.cache_keys import ATTRIBUTES, TRAINING_JOB_DEFINITION
 from pipelines.errors import DefinitionError
-
-_PROCESSING: Final = ("AppSpecification", "Environment", "ProcessingInputs")
-_CHECK: Final = (
-    *_PROCESSING,
-    *("CheckType", "ModelPackageGroupName", "SkipCheck", "FailOnViolation", "RegisterNewBaseline"),
-    *("SuppliedBaselineStatistics", "SuppliedBaselineConstraints", "ModelName"),
-)
-ATTRIBUTES: Final[Mapping[str, tuple[str, ...]]] = {
-    types.PROCESSING: _PROCESSING,
-    types.TRAINING: (
-        *("AlgorithmSpecification", "CheckpointConfig", "DebugHookConfig", "DebugRuleConfigurations", "Environment"),
-        *("HyperParameters", "InputDataConfig"),
-    ),
-    types.TUNING: ("HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions"),
-    types.AUTO_ML: ("AutoMLJobConfig", "AutoMLJobObjective", "InputDataConfig", "ProblemType"),
-    types.TRANSFORM: ("DataProcessing", "Environment", "ModelName", "TransformInput"),
-    types.QUALITY_CHECK: _CHECK,
-    types.CLARIFY_CHECK: _CHECK,
-    types.EMR: ("ClusterId", "StepConfig"),
-}
-TRAINING_JOB_DEFINITION: Final = (
-    *("AlgorithmSpecification", "HyperParameterRanges", "InputDataConfig", "StaticHyperParameters", "TuningObjective"),
-)
 
 
 def key_attributes(step: Step) -> dict[str, Any]:

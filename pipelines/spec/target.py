@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import pipelines.spec.environment as declared_types
 from pipelines.nearest import suggestion
 from pipelines.schedule import Schedule, instant, local_time, parse_at, parse_cron, parse_rate, time_zone, write_time
-from pipelines.spec import environment as declared_types
 from pipelines.spec.environment import Environment, Experiment
 from pipelines.spec.expressions import EnvironmentValue, Template
 from pipelines.spec.model import Parameter, Pipeline

@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 
 from pipelines.definition import parse_duration
-from pipelines.local.machine import cache as local_cache
-from pipelines.plan import cache_keys
 from pipelines.plan.caches import cache_effects
 from pipelines.plan.model import CacheEffect
 from tests.plan.definitions import define, get, output, parameter, processing, training
@@ -125,11 +123,6 @@ def test_steps_that_read_one_another_in_a_circle_do_not_hang() -> None:
         )
 
     assert effects(circle("a"), circle("b"))["A"][0] == "runs again"
-
-
-def test_the_keys_are_those_of_the_local_sagemaker() -> None:
-    assert local_cache._ATTRIBUTES == cache_keys.ATTRIBUTES
-    assert local_cache._TRAINING_JOB_DEFINITION == cache_keys.TRAINING_JOB_DEFINITION
 
 
 def test_a_cache_without_a_window_that_can_be_read_is_none() -> None:

@@ -16,40 +16,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from pipelines.definition import step_types as types
+from pipelines.definition.cache_keys import ATTRIBUTES, TRAINING_JOB_DEFINITION
 from pipelines.definition.document import digest
 from pipelines.definition.durations import parse_duration
 from pipelines.definition.model import Cache
 from pipelines.errors import DefinitionError
 from pipelines.local.machine.differences import differences
 from pipelines.local.machine.state import SUCCEEDED
-
-_PROCESSING: Final = ("AppSpecification", "Environment", "ProcessingInputs")
-_CHECK: Final = (
-    *_PROCESSING,
-    *("CheckType", "ModelPackageGroupName", "SkipCheck", "FailOnViolation", "RegisterNewBaseline"),
-    *("SuppliedBaselineStatistics", "SuppliedBaselineConstraints", "ModelName"),
-)
-# The guide's "default cache key attributes by pipeline step type", each found in Arguments or beside them.
-_ATTRIBUTES: Final[Mapping[str, tuple[str, ...]]] = {
-    types.PROCESSING: _PROCESSING,
-    types.TRAINING: (
-        *("AlgorithmSpecification", "CheckpointConfig", "DebugHookConfig", "DebugRuleConfigurations", "Environment"),
-        *("HyperParameters", "InputDataConfig"),
-    ),
-    types.TUNING: ("HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions"),
-    types.AUTO_ML: ("AutoMLJobConfig", "AutoMLJobObjective", "InputDataConfig", "ProblemType"),
-    types.TRANSFORM: ("DataProcessing", "Environment", "ModelName", "TransformInput"),
-    types.QUALITY_CHECK: _CHECK,
-    types.CLARIFY_CHECK: _CHECK,
-    types.EMR: ("ClusterId", "StepConfig"),
-}
-# Of a tuning job's TrainingJobDefinition only these count.
-_TRAINING_JOB_DEFINITION: Final = (
-    *("AlgorithmSpecification", "HyperParameterRanges", "InputDataConfig", "StaticHyperParameters", "TuningObjective"),
-)
 
 
 @dataclass(frozen=True)
@@ -76,7 +52,7 @@ class CacheEntry:
 
 def cacheable(step_type: str) -> bool:
     """Whether results of this type of step are ever looked up."""
-    return step_type in _ATTRIBUTES
+    return step_type in ATTRIBUTES
 
 
 def cache_key(
@@ -84,11 +60,11 @@ def cache_key(
 ) -> dict[str, Any]:
     """What counts of a step: resolved Arguments, and the resolved keys beside them, in; the key out."""
     given = {**(settings or {}), **arguments}
-    key = {name: given[name] for name in _ATTRIBUTES[step_type] if name in given}
+    key = {name: given[name] for name in ATTRIBUTES[step_type] if name in given}
     definition = key.get("TrainingJobDefinition")
     if isinstance(definition, dict):
         key["TrainingJobDefinition"] = {
-            name: definition[name] for name in _TRAINING_JOB_DEFINITION if name in definition
+            name: definition[name] for name in TRAINING_JOB_DEFINITION if name in definition
         }
     return key
 
