@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from pipelines.definition.expressions import is_expression
-from pipelines.definition.nearest import nearest
+from pipelines.nearest import nearest
 
 # What a fault is about.
 REQUIRED: Final = "required"

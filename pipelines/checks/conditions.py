@@ -8,9 +8,10 @@ from typing import Any, Final, NamedTuple
 from pipelines.checks.finding import Found
 from pipelines.checks.subject import Subject, inside
 from pipelines.checks.value_types import static_type
-from pipelines.definition import Step, nearest
+from pipelines.definition import Step
 from pipelines.definition.expressions import is_expression, parse_expression
 from pipelines.definition.step_types import CONDITION
+from pipelines.nearest import nearest
 
 _COMPARISONS: Final = ("Equals", "GreaterThan", "GreaterThanOrEqualTo", "LessThan", "LessThanOrEqualTo")
 _KEYS: Final = {

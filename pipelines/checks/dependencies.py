@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from pipelines.checks.finding import Found
 from pipelines.checks.subject import Subject
-from pipelines.definition import cycle, nearest
+from pipelines.definition import cycle
 from pipelines.definition.step_types import TRIGGERS
+from pipelines.nearest import nearest
 
 
 def cycles(subject: Subject) -> Iterator[Found]:

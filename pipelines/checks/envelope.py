@@ -8,8 +8,8 @@ from typing import Final
 
 from pipelines.checks.finding import Found
 from pipelines.checks.subject import Subject
-from pipelines.definition import nearest
 from pipelines.definition.step_types import KNOWN_TYPES
+from pipelines.nearest import nearest
 
 MAX_NAME: Final = 64
 MAX_DISPLAY_NAME: Final = 256

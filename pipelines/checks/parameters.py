@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from pipelines.checks.finding import Found
 from pipelines.checks.subject import Subject
-from pipelines.definition import Parameter, nearest
+from pipelines.definition import Parameter
 from pipelines.definition.expressions import ParameterReference
+from pipelines.nearest import nearest
 
 TYPES: Final = ("String", "Integer", "Float", "Boolean")
 MAX_ENUM: Final = 16

@@ -13,7 +13,8 @@ from typing import Any, Final
 from pipelines.checks.arguments import dig, items, text_at
 from pipelines.checks.property_files import input_names, metric_names, output_names
 from pipelines.checks.subject import Subject
-from pipelines.definition import Path, Step, nearest, render_path
+from pipelines.definition import Path, Step, render_path
+from pipelines.nearest import nearest
 from pipelines.service_model import response_shape
 
 _DESCRIBE: Final = {

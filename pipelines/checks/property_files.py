@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pipelines.checks.arguments import dig, items, text_at
 from pipelines.checks.finding import Found
 from pipelines.checks.subject import Subject
-from pipelines.definition import Step, nearest
+from pipelines.definition import Step
 from pipelines.definition.step_types import KNOWN_TYPES, PROCESSING
+from pipelines.nearest import nearest
 
 
 def outputs(subject: Subject) -> Iterator[Found]:

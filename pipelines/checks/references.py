@@ -8,7 +8,7 @@ from typing import Final
 from pipelines.checks.arguments import items, text_at
 from pipelines.checks.finding import Found
 from pipelines.checks.subject import Placed, Subject, inside
-from pipelines.definition import nearest, unknown_references
+from pipelines.definition import unknown_references
 from pipelines.definition.expressions import (
     ExecutionReference,
     ExperimentReference,
@@ -21,6 +21,7 @@ from pipelines.definition.expressions import (
     StepReference,
 )
 from pipelines.definition.step_types import CLEANUP, FAIL, FOR_EACH
+from pipelines.nearest import nearest
 
 _FUNCTIONS: Final = ("Std:Join", "Std:JsonGet")
 _EXPERIMENT: Final = ("ExperimentName", "TrialName")

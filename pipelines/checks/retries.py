@@ -7,7 +7,8 @@ from typing import Final
 
 from pipelines.checks.finding import Found
 from pipelines.checks.subject import Subject
-from pipelines.definition import RetryPolicy, Step, nearest
+from pipelines.definition import RetryPolicy, Step
+from pipelines.nearest import nearest
 
 EXCEPTIONS: Final = (
     "Step.SERVICE_FAULT",

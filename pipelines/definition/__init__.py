@@ -20,7 +20,6 @@ from pipelines.definition.model import (
     RetryPolicy,
     Step,
 )
-from pipelines.definition.nearest import nearest
 from pipelines.definition.parameters import ParameterError, resolve_parameters
 from pipelines.definition.paths import Path, parse_path, render_path
 from pipelines.definition.reading import parse
@@ -44,7 +43,6 @@ __all__ = [
     "digest",
     "edges",
     "located_references",
-    "nearest",
     "order",
     "parse",
     "parse_duration",

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pipelines.definition.model import Definition, Parameter
-from pipelines.definition.nearest import nearest
 from pipelines.errors import Problem, UsageError
+from pipelines.nearest import nearest
 
 Native = str | int | float | bool
 

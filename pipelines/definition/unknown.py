@@ -16,7 +16,7 @@ from pipelines.definition.expressions import (
     StepReference,
 )
 from pipelines.definition.model import Definition, Step
-from pipelines.definition.nearest import nearest
+from pipelines.nearest import nearest
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from pipelines.local.execution import (
     Json,
     Services,
     StartRequest,
-    interrupted,
+    cut_off,
 )
 from pipelines.local.jobs.job import INTERRUPTED
 from pipelines.local.machine.events import ExecutionStarted, StopRequested
@@ -112,7 +112,7 @@ class Engine:
     def _interrupt(self, record: Json, now: datetime) -> None:
         state = self.state(record)
         places = {name: place for place, name in enumerate(state.steps)}
-        state, changed = interrupted(state, now, INTERRUPTED)
+        state, changed = cut_off(state, now, INTERRUPTED)
         record = {**record, "state": head_to_json(state), "last_modified": now.timestamp()}
         arn = record["arn"].lower()
         with self._database.transaction():

@@ -38,6 +38,7 @@ from pipelines.local.machine.events import (
 )
 from pipelines.local.machine.flow import Flow
 from pipelines.local.machine.retries import JOB_INTERNAL_ERROR
+from pipelines.local.machine.retrying import interrupted
 from pipelines.local.machine.serial import head_to_json, step_to_json
 from pipelines.local.machine.state import RUNNING, ExecutionContext, ExecutionState
 from pipelines.local.machine.transition import advance
@@ -111,6 +112,7 @@ class Execution:
             parameters=request.parameters,
         )
         self._state = ExecutionState()
+        self._definition = definition_key(request.definition.text)
         self._lock = threading.RLock()  # of the state and what follows; see engine.py for the order of locks
         self._places: dict[str, int] = {}
         self._job_names: dict[str, tuple[str, str]] = {}
@@ -126,8 +128,7 @@ class Execution:
 
     def create(self) -> None:
         """Keep the execution for the first time. Raises `LocalError`."""
-        text = self._request.definition.text
-        self._services.database.put(DEFINITION, definition_key(text), {"text": text})
+        self._services.database.put(DEFINITION, self._definition, {"text": self._request.definition.text})
         self._keep((), self.context.start_time, self._services.database.put)
 
     def post(self, event: Event) -> None:
@@ -152,7 +153,7 @@ class Execution:
     def _give_up(self, error: Exception) -> None:
         """End as Failed, here and now: the state could not be kept, or the machine has a bug."""
         what = error.what if isinstance(error, LocalError) else f"{type(error).__name__}: {error}"
-        self._state, changed = interrupted(self._state, self._services.now(), f"{_INTERNAL}: {what}")
+        self._state, changed = cut_off(self._state, self._services.now(), f"{_INTERNAL}: {what}")
         self._keep(changed, self._services.now(), self._services.database.keep)
         for kind, name in self._job_names.values():
             self._services.jobs.stop(kind, name)
@@ -165,7 +166,7 @@ class Execution:
             "id": request.execution_id,
             "pipeline_name": request.pipeline_name,
             "pipeline_arn": request.pipeline_arn,
-            "definition": definition_key(request.definition.text),
+            "definition": self._definition,
             "parameters": dict(request.parameters),
             "limit": request.limit,
             "details": request.details,
@@ -281,8 +282,7 @@ def definition_key(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def interrupted(state: ExecutionState, at: datetime, reason: str) -> tuple[ExecutionState, tuple[str, ...]]:
-    """An execution that was cut off: its running steps and itself are Failed; and the names of these steps."""
+def cut_off(state: ExecutionState, at: datetime, reason: str) -> tuple[ExecutionState, tuple[str, ...]]:
+    """An execution that nobody moves on: interrupted, and the names of the steps that this changed."""
     running = tuple(name for name, step in state.steps.items() if step.status in RUNNING)
-    ended = {name: replace(state.steps[name], status="Failed", end=at, failure_reason=reason) for name in running}
-    return replace(state, status="Failed", steps={**state.steps, **ended}, failure_reason=reason, end=at), running
+    return interrupted(state, at, reason), running

@@ -16,7 +16,7 @@ from pipelines.definition import parse
 from pipelines.errors import LocalError
 from pipelines.local.database import Database
 from pipelines.local.engine import Engine
-from pipelines.local.execution import Execution, RegistryError, Services, StartRequest, interrupted
+from pipelines.local.execution import Execution, RegistryError, Services, StartRequest, cut_off
 from pipelines.local.machine.events import StepStarted
 from pipelines.local.machine.state import ExecutionState, StepState
 from pipelines.local.store import ObjectStore
@@ -301,7 +301,7 @@ def test_starts_stops_and_looks_from_many_threads_come_to_an_end(bench: Callable
 def test_interrupting_fails_what_ran_and_leaves_the_rest() -> None:
     now = datetime.now(UTC)
     steps = {name: StepState(name) for name in ("Ready", "Starting", "Executing", "Stopping", "Succeeded", "NotTaken")}
-    state, changed = interrupted(ExecutionState(steps=steps), now, "cut")
+    state, changed = cut_off(ExecutionState(steps=steps), now, "cut")
     assert changed == ("Starting", "Executing", "Stopping")
     assert {name: step.status for name, step in state.steps.items() if step.status != name} == dict.fromkeys(
         changed, "Failed"

@@ -11,8 +11,8 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from pipelines.definition.nearest import nearest
 from pipelines.local.machine.lookup import describe
+from pipelines.nearest import nearest
 
 Resolve = Callable[[Any], Any]
 

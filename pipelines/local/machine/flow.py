@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from pipelines.definition import Definition, edges, order
 from pipelines.definition.graph import BODY, BRANCH, DATA, Edge
 from pipelines.definition.model import Step, child_parts
-from pipelines.definition.nearest import nearest
 from pipelines.definition.step_types import COMPLETED, TRIGGERS
 from pipelines.errors import DefinitionError, UsageError
 from pipelines.local.machine.body import check_loops, hoisted, loop_of
 from pipelines.local.machine.names import child_name
 from pipelines.local.machine.retries import check_policies
+from pipelines.nearest import nearest
 
 
 @dataclass(frozen=True)

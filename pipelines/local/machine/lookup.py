@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from pipelines.definition.nearest import nearest
 from pipelines.definition.paths import Path, render_path
+from pipelines.nearest import nearest
 
 # Path of a list in a Describe response → the member that names its items.
 _NAMED_LISTS: Final[dict[Path, str]] = {

@@ -28,7 +28,6 @@ from pipelines.definition.expressions import (
     is_expression,
     parse_expression,
 )
-from pipelines.definition.nearest import nearest
 from pipelines.definition.paths import render_path
 from pipelines.definition.step_types import CLARIFY_CHECK, FOR_EACH, PROCESSING, QUALITY_CHECK, TRAINING
 from pipelines.local.machine.flow import Flow
@@ -36,6 +35,7 @@ from pipelines.local.machine.lookup import LookupFailedError, describe, property
 from pipelines.local.machine.loops import loop_property
 from pipelines.local.machine.names import child_name, job_name
 from pipelines.local.machine.state import Document, ExecutionContext, Iteration, StepState
+from pipelines.nearest import nearest
 
 Scalar = str | int | float | bool
 

@@ -21,11 +21,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pipelines.definition.nearest import nearest
 from pipelines.local.machine.flow import Flow, restrict
 from pipelines.local.machine.loops import children
 from pipelines.local.machine.readiness import satisfied
 from pipelines.local.machine.state import ENDED, FAILED, SUCCEEDED, ExecutionState, Refusal, StepState
+from pipelines.nearest import nearest
 
 SOURCE_STATUSES: Final = frozenset({FAILED, SUCCEEDED})
 MAX_SELECTED: Final = 50

@@ -294,9 +294,10 @@ FAN_IN = [*(step(f"S{i}") for i in range(COUNT)), step("End", *(f"S{i}" for i in
 
 
 def test_four_thousand_steps_cost_little_more_each_than_a_thousand() -> None:
-    # A pass over all steps at each event made it sixteen times; allow for a noisy machine.
+    # A pass over all steps at each event made it sixteen times; the best of three, as others use the machine too.
     fan_in = [*(step(f"S{i}") for i in range(4 * COUNT)), step("End", *(f"S{i}" for i in range(4 * COUNT)))]
-    assert _drive(fan_in, 1) < 10 * max(_drive(FAN_IN, 1), 0.02)
+    many, few = (min(_drive(steps, 1) for _ in range(3)) for steps in (fan_in, FAN_IN))
+    assert many < 10 * max(few, 0.02)
 
 
 def test_a_loop_over_a_thousand_items_advances_in_seconds() -> None:
