@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,10 @@ class Gateway:
         self._session: Any = None
         self._clients: dict[str, Any] = {}
         self._account = ""
+
+    def sign_in_again(self) -> None:
+        """Forget the credentials: the next request looks for them anew."""
+        self._session, self._clients = None, {}
 
     # The account and its bucket
 
@@ -243,12 +248,28 @@ class Gateway:
 
     # Executions
 
-    def start_execution(self, name: str, parameters: dict[str, str]) -> str:
-        """Start an execution; gives its ARN."""
+    def start_execution(
+        self, name: str, parameters: Mapping[str, str], select: Iterable[str] = (), source: str = ""
+    ) -> str:
+        """Start an execution; gives its ARN. With `select` those steps alone, upon the results of the source (ARN)."""
         listed = [{"Name": key, "Value": value} for key, value in parameters.items()]
         request: Json = {"PipelineName": name, **({"PipelineParameters": listed} if listed else {})}
+        selected = [{"StepName": step} for step in select]
+        if selected:
+            origin = {"SourcePipelineExecutionArn": source} if source else {}
+            request["SelectiveExecutionConfig"] = {"SelectedSteps": selected, **origin}
         answer = self._sagemaker("start_pipeline_execution", f"start pipeline {name}", **request)
         return str(answer["PipelineExecutionArn"])
+
+    def retry_execution(self, arn: str) -> None:
+        """Let an execution that has ended go on from where it failed or stopped."""
+        self._sagemaker("retry_pipeline_execution", f"retry {arn}", PipelineExecutionArn=arn)
+
+    def execution_parameters(self, arn: str) -> dict[str, str]:
+        """The values of parameters that an execution was started with."""
+        operation, key = "list_pipeline_parameters_for_execution", "PipelineParameters"
+        items = self._items("sagemaker", operation, key, f"list the parameters of {arn}", PipelineExecutionArn=arn)
+        return {item["Name"]: item["Value"] for item in items}
 
     def stop_execution(self, arn: str) -> None:
         """Ask an execution to stop."""
@@ -271,15 +292,16 @@ class Gateway:
         request = {"PipelineExecutionArn": arn, "SortOrder": "Ascending"}
         return list(self._items("sagemaker", operation, key, f"list the steps of {arn}", **request))
 
-    def executions(self, name: str) -> Iterator[Json]:
-        """A pipeline's executions, newest first."""
+    def executions(self, name: str, since: datetime | None = None) -> Iterator[Json]:
+        """A pipeline's executions, newest first; with `since` those that began later."""
         operation, key = "list_pipeline_executions", "PipelineExecutionSummaries"
-        request = {"PipelineName": name, "SortBy": "CreationTime", "SortOrder": "Descending"}
+        request: Json = {"PipelineName": name, "SortBy": "CreationTime", "SortOrder": "Descending"}
+        request |= {"CreatedAfter": since} if since else {}
         return self._items("sagemaker", operation, key, f"list the executions of {name}", **request)
 
     def job(self, kind: str, name: str) -> Json:
-        """The Describe response of a job; `kind` is ProcessingJob or TrainingJob."""
-        operation = {"ProcessingJob": "describe_processing_job", "TrainingJob": "describe_training_job"}[kind]
+        """The Describe response of a job; `kind` is ProcessingJob, TrainingJob or TransformJob."""
+        operation = f"describe_{kind.removesuffix('Job').lower()}_job"
         return self._sagemaker(operation, f"describe job {name}", **{f"{kind}Name": name})
 
     def log_streams(self, group: str, prefix: str) -> list[str]:
@@ -378,6 +400,9 @@ TRANSIENT = frozenset(
         *("ServiceUnavailable", "ServiceUnavailableException", "500", "502", "503", "504"),
     }
 )
+
+# The credentials were good and are not any more: signing in again, in any shell, mends it.
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "SSOError", "TokenRetrievalError"})
 
 _PERMISSION = "give your user this permission in account {target.account}"
 _SIGN_IN = "sign in again (aws sso login), then repeat the command"
