@@ -12,7 +12,6 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 
 from pipelines.local.api.executions import ExecutionApi
@@ -23,13 +22,14 @@ from pipelines.local.api.protocol import ApiError, Json, JsonApi, read_body, rea
 from pipelines.local.api.tags import TagApi
 from pipelines.local.database import Database
 from pipelines.local.engine import Engine
-from pipelines.local.execution import RegistryError, Services
+from pipelines.local.execution import Services
 from pipelines.local.home import Home
 from pipelines.local.jobs.job import Host
 from pipelines.local.jobs.service import KINDS, Jobs
 from pipelines.local.moto import Moto, MotoError
 from pipelines.local.runner.process import ProcessRunner
 from pipelines.local.s3.application import is_s3_request, s3_application
+from pipelines.local.steps.kinds import step_kinds
 from pipelines.local.store import ObjectStore
 from pipelines.local.wsgi import Environ, StartResponse, WsgiApplication
 
@@ -64,7 +64,7 @@ class LocalSageMaker:
         host = Host(home, store, ProcessRunner(home.environments, report), region, ACCOUNT, now)
         self.jobs = Jobs(host, database)
         moto = Moto(database, region)
-        services = Services(database, store, self.jobs, ModelRegistry(moto), now, self._workers, self._readers)
+        services = Services(database, store, step_kinds(self.jobs, moto), now, self._workers, self._readers)
         self._engine = Engine(services)
         self.jobs.recover()
         self._engine.recover()
@@ -93,42 +93,6 @@ class LocalSageMaker:
         """`stop`, and close the state."""
         self.stop()
         self._database.close()
-
-
-@dataclass(frozen=True)
-class ModelRegistry:
-    """RegisterModel steps → model packages in moto's registry."""
-
-    moto: Moto
-
-    def prepare(self) -> None:
-        """Make ready for a registration that will come."""
-        self.moto.prepare()
-
-    def __call__(self, request: Json) -> Json:
-        """Register a model package, with its group if that is not there; gives its Describe response."""
-        try:
-            group = request.get("ModelPackageGroupName")
-            if group:
-                self._ensure_group(group.rpartition("/")[2])
-            arn = self.moto.sagemaker("CreateModelPackage", request)["ModelPackageArn"]
-            return self.moto.sagemaker("DescribeModelPackage", {"ModelPackageName": arn})
-        except MotoError as error:
-            raise RegistryError(str(error)) from error
-
-    def _ensure_group(self, name: str) -> None:
-        if self._has_group(name):
-            return
-        try:
-            self.moto.sagemaker("CreateModelPackageGroup", {"ModelPackageGroupName": name})
-        except MotoError:
-            if not self._has_group(name):  # another step was faster
-                raise
-
-    def _has_group(self, name: str) -> bool:
-        request = {"NameContains": name, "MaxResults": 100}
-        groups = self.moto.sagemaker("ListModelPackageGroups", request)["ModelPackageGroupSummaryList"]
-        return name in {item["ModelPackageGroupName"] for item in groups}
 
 
 def _through(moto: Moto) -> Callable[[str, Json], Json]:

@@ -60,8 +60,7 @@ class Engine:
         if closing:
             execution.post(StopRequested(self._services.now()))
             return
-        if execution.registers:
-            self._services.register.prepare()
+        execution.prepare()
         execution.post(ExecutionStarted(execution.context.start_time))
 
     def stop(self, arn: str) -> bool:

@@ -1,7 +1,7 @@
 """One running execution: events change its state, the state is kept, and the machine's commands are carried out.
 
-Enters: events, from any thread. Leaves: jobs begun and stopped, documents read, model packages registered; each of them
-comes back as an event. A state is kept before the commands that follow from it; when it cannot be, the execution ends
+Enters: events, from any thread. Leaves: steps begun (steps/) and stopped, documents read; each of them comes back as an
+event. A state is kept before the commands that follow from it; when it cannot be, the execution ends
 as Failed and says so, for what is not kept must not go on.
 """
 
@@ -14,14 +14,12 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from pipelines.definition import Definition
 from pipelines.errors import LocalError
 from pipelines.local.database import Database
-from pipelines.local.jobs.job import COMPLETED, FAILED, STOPPED
 from pipelines.local.jobs.parse import split_uri
-from pipelines.local.jobs.service import KINDS, JobRefusedError, Jobs
 from pipelines.local.machine.events import (
     Command,
     DocumentRead,
@@ -42,6 +40,8 @@ from pipelines.local.machine.retrying import interrupted
 from pipelines.local.machine.serial import head_to_json, step_to_json
 from pipelines.local.machine.state import RUNNING, ExecutionContext, ExecutionState
 from pipelines.local.machine.transition import advance
+from pipelines.local.steps.kinds import Kinds
+from pipelines.local.steps.step import REASON
 from pipelines.local.store import ObjectStore
 
 Json = dict[str, Any]
@@ -51,28 +51,13 @@ _INTERNAL = "InternalServerError"
 _log = logging.getLogger(__name__)
 
 
-class RegistryError(Exception):
-    """The registry refused a model package; the text says why."""
-
-
-class Registry(Protocol):
-    """Where RegisterModel steps put model packages."""
-
-    def prepare(self) -> None:
-        """Make ready for a registration that will come."""
-
-    def __call__(self, request: Json) -> Json:
-        """Register a model package; gives its Describe response. Raises `RegistryError`."""
-
-
 @dataclass(frozen=True)
 class Services:
-    """What executions work with. `workers` run jobs, `readers` documents: these must not wait for jobs to end."""
+    """What executions work with. `workers` run steps, `readers` documents: these must not wait for steps to end."""
 
     database: Database
     store: ObjectStore
-    jobs: Jobs
-    register: Registry
+    kinds: Kinds
     now: Callable[[], datetime]
     workers: Executor
     readers: Executor
@@ -115,16 +100,16 @@ class Execution:
         self._definition = definition_key(request.definition.text)
         self._lock = threading.RLock()  # of the state and what follows; see engine.py for the order of locks
         self._places: dict[str, int] = {}
-        self._job_names: dict[str, tuple[str, str]] = {}
+        self._stops: dict[str, Callable[[], None]] = {}  # of the steps that run
 
     @property
     def arn(self) -> str:
         return self._request.arn
 
-    @property
-    def registers(self) -> bool:
-        """Whether a step of it registers a model package."""
-        return any(step.type == "RegisterModel" for step in self._request.definition.all_steps())
+    def prepare(self) -> None:
+        """Let the kinds of its steps make ready."""
+        for step_type in {step.type for step in self._request.definition.all_steps()}:
+            self._services.kinds.of(step_type).prepare()
 
     def create(self) -> None:
         """Keep the execution for the first time. Raises `LocalError`."""
@@ -155,8 +140,8 @@ class Execution:
         what = error.what if isinstance(error, LocalError) else f"{type(error).__name__}: {error}"
         self._state, changed = cut_off(self._state, self._services.now(), f"{_INTERNAL}: {what}")
         self._keep(changed, self._services.now(), self._services.database.keep)
-        for kind, name in self._job_names.values():
-            self._services.jobs.stop(kind, name)
+        for stop in list(self._stops.values()):
+            stop()
 
     def _keep(self, changed: Iterable[str], at: datetime, write: Callable[..., None]) -> None:
         """Write the execution, and of its steps those that changed: what an event costs must not grow with them all."""
@@ -186,8 +171,8 @@ class Execution:
             case Launch():
                 self._services.workers.submit(self._launch, command)
             case StopStep(step):
-                if step in self._job_names:
-                    self._services.jobs.stop(*self._job_names[step])
+                if step in self._stops:
+                    self._stops[step]()
             case ReadDocument(step, uri):
                 self._services.readers.submit(self._read, step, uri)
             case Wait(_, until):
@@ -204,60 +189,26 @@ class Execution:
 
     def _launch(self, launch: Launch) -> None:
         """Run a step; whatever goes wrong ends the step, never silently."""
+        told = _Told(self, launch)
         try:
-            self._run(launch)
+            self._services.kinds.of(launch.type).run(launch, told)
         except Exception as error:  # noqa: BLE001 -- logged with its traceback, and told
             _log.exception("step %s", launch.step)
-            self._fail(launch, f"{_INTERNAL}: {type(error).__name__}: {error}"[:1024])
+            told.failed(f"{_INTERNAL}: {type(error).__name__}: {error}"[:REASON])
 
-    def _run(self, launch: Launch) -> None:
-        if launch.type in KINDS:
-            self._run_job(launch)
-        elif launch.type == "RegisterModel":
-            self._register(launch)
-        else:
-            self._fail(launch, f"not executed locally: steps of type {launch.type}")
-
-    def _register(self, launch: Launch) -> None:
-        properties = launch.arguments.get("MetadataProperties") or {}
-        request = {**launch.arguments, "MetadataProperties": {**properties, "GeneratedBy": self.arn}}
-        try:
-            package = self._services.register(request)
-        except RegistryError as error:
-            self._fail(launch, f"ClientError: Failed to invoke sagemaker:CreateModelPackage. Error Details: {error}")
-            return
-        metadata = {"RegisterModel": {"Arn": package["ModelPackageArn"]}}
-        self.post(StepSucceeded(self._services.now(), launch.step, package, metadata, launch.attempt))
-
-    def _run_job(self, launch: Launch) -> None:
-        jobs, now, step, attempt = self._services.jobs, self._services.now, launch.step, launch.attempt
-        try:
-            job = jobs.create(launch.type, launch.job_name, launch.arguments)
-        except JobRefusedError as error:
-            operation = f"sagemaker:Create{launch.type}Job"
-            self._fail(launch, f"ClientError: Failed to invoke {operation}. Error Details: {error}"[:1024])
-            return
+    def runs(self, step: str, stop: Callable[[], None]) -> bool:
+        """Keep what stops a step; False when the step is not wanted any more."""
         with self._lock:
-            self._job_names[step] = launch.type, launch.job_name
-            wanted = self._state.status == "Executing"
-        metadata = {f"{launch.type}Job": {"Arn": job.arn}}
-        if wanted:
-            self.post(StepStarted(now(), step, metadata, attempt))
-        else:
-            job.stop()
-        record = jobs.run(job)
-        reason = record.get("FailureReason", "")
-        if job.status == COMPLETED:
-            self.post(StepSucceeded(now(), step, record, metadata, attempt))
-        elif job.status == STOPPED and not reason:
-            self.post(StepStopped(now(), step, metadata, record, attempt))
-        else:
-            self._fail(launch, reason or f"the job ended {FAILED}", metadata, record)
+            self._stops[step] = stop
+            return self._state.status == "Executing"
 
-    def _fail(self, launch: Launch, reason: str, metadata: Json | None = None, record: Json | None = None) -> None:
-        exception = JOB_INTERNAL_ERROR if reason.startswith(_INTERNAL) else None
-        now, step = self._services.now(), launch.step
-        self.post(StepFailed(now, step, reason, metadata or {}, record or {}, exception, launch.attempt))
+    def over(self, step: str) -> None:
+        """Forget what stops a step."""
+        with self._lock:
+            self._stops.pop(step, None)
+
+    def now(self) -> datetime:
+        return self._services.now()
 
     def _read(self, step: str, uri: str) -> None:
         text, error = None, None
@@ -266,6 +217,41 @@ class Execution:
         except Exception as failure:  # noqa: BLE001 -- the step waits for an answer, whatever it is
             error = f"{uri} cannot be read: {failure}"
         self.post(DocumentRead(self._services.now(), step, uri, text, error))
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What becomes of one launched step → events of its execution (`steps.step.Tell`)."""
+
+    execution: Execution
+    launch: Launch
+
+    @property
+    def context(self) -> ExecutionContext:
+        return self.execution.context
+
+    def started(self, metadata: Json, stop: Callable[[], None]) -> None:
+        if self.execution.runs(self.launch.step, stop):
+            self.execution.post(StepStarted(self.execution.now(), self.launch.step, metadata, self.launch.attempt))
+        else:
+            stop()
+
+    def succeeded(self, properties: Json, metadata: Json) -> None:
+        self._end(StepSucceeded(self.execution.now(), self.launch.step, properties, metadata, self.launch.attempt))
+
+    def failed(
+        self, reason: str, metadata: Json | None = None, properties: Json | None = None, exception: str | None = None
+    ) -> None:
+        now, launch = self.execution.now(), self.launch
+        exception = exception or (JOB_INTERNAL_ERROR if reason.startswith(_INTERNAL) else None)
+        self._end(StepFailed(now, launch.step, reason, metadata or {}, properties or {}, exception, launch.attempt))
+
+    def stopped(self, metadata: Json, properties: Json | None = None) -> None:
+        self._end(StepStopped(self.execution.now(), self.launch.step, metadata, properties or {}, self.launch.attempt))
+
+    def _end(self, event: Event) -> None:
+        self.execution.over(self.launch.step)
+        self.execution.post(event)
 
 
 def read_document(store: ObjectStore, uri: str) -> str:

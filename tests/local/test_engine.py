@@ -16,9 +16,11 @@ from pipelines.definition import parse
 from pipelines.errors import LocalError
 from pipelines.local.database import Database
 from pipelines.local.engine import Engine
-from pipelines.local.execution import Execution, RegistryError, Services, StartRequest, cut_off
+from pipelines.local.execution import Execution, Services, StartRequest, cut_off
 from pipelines.local.machine.events import StepStarted
 from pipelines.local.machine.state import ExecutionState, StepState
+from pipelines.local.moto import MotoError
+from pipelines.local.steps.kinds import step_kinds
 from pipelines.local.store import ObjectStore
 from tests.local.local_aws import compare, condition, definition, eventually, fresh
 from tests.local.test_database import limit
@@ -73,12 +75,12 @@ class FakeJobs:
         return True
 
 
-class FakeRegistry:
+class FakeMoto:
     def prepare(self) -> None:
         pass
 
-    def __call__(self, _request: Json) -> Json:
-        raise RegistryError("ValidationException: no such group")
+    def sagemaker(self, _operation: str, _request: Json) -> Json:
+        raise MotoError("ValidationException", "no such group")
 
 
 @dataclass
@@ -130,11 +132,10 @@ def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
         services = Services(
             database,
             store,
-            jobs,
-            FakeRegistry(),
+            step_kinds(jobs, FakeMoto()),  # type: ignore[arg-type]
             lambda: datetime.now(UTC),
             workers,
-            readers,  # type: ignore[arg-type]
+            readers,
         )
         made.append(Bench(database, jobs, Engine(services), workers))
         return made[-1]
