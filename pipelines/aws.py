@@ -402,7 +402,12 @@ TRANSIENT = frozenset(
 )
 
 # The credentials were good and are not any more: signing in again, in any shell, mends it.
-EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "SSOError", "TokenRetrievalError"})
+EXPIRED = frozenset(
+    {
+        *("CredentialRetrievalError", "ExpiredToken", "ExpiredTokenException", "RequestExpired", "SSOTokenLoadError"),
+        *("TokenRetrievalError", "UnauthorizedSSOTokenError"),
+    }
+)
 
 _PERMISSION = "give your user this permission in account {target.account}"
 _SIGN_IN = "sign in again (aws sso login), then repeat the command"

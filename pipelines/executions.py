@@ -5,17 +5,26 @@ Takes a `Gateway` and an execution's ARN; `sleep` is passed in. Works the same o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pipelines.aws import TRANSIENT, Gateway, Json
+from pipelines.aws import EXPIRED, TRANSIENT, Gateway, Json
 from pipelines.errors import AwsError, UsageError
 
 TERMINAL = ("Succeeded", "Failed", "Stopped", "CompletedWithFailures")
-JOB_KINDS = {"ProcessingJob": "/aws/sagemaker/ProcessingJobs", "TrainingJob": "/aws/sagemaker/TrainingJobs"}
+JOB_KINDS = {
+    "ProcessingJob": "/aws/sagemaker/ProcessingJobs",
+    "TrainingJob": "/aws/sagemaker/TrainingJobs",
+    "TransformJob": "/aws/sagemaker/TransformJobs",
+}
+_CHECKS = ("QualityCheck", "ClarifyCheck")  # processing jobs, named another way
+_LOG_TAIL = 20  # lines
 _NAMED = 5  # executions in a message
+_SIGN_IN_PATIENCE = 3600.0  # seconds that a watch waits for its user to sign in again
 
 
 @dataclass(frozen=True)
@@ -33,11 +42,10 @@ class StepRun:
     @property
     def job(self) -> tuple[str, str] | None:
         """The kind and name of the step's job; the name in lower case, as ARNs have it."""
-        for kind in JOB_KINDS:
-            arn = (self.metadata.get(kind) or {}).get("Arn")
-            if arn:
-                return kind, arn.rpartition("/")[2]
-        return None
+        arns = {kind: (self.metadata.get(kind) or {}).get("Arn") for kind in JOB_KINDS}
+        checks = ((self.metadata.get(kind) or {}).get("CheckJobArn") for kind in _CHECKS)
+        arns["ProcessingJob"] = arns["ProcessingJob"] or next(filter(None, checks), None)
+        return next(((kind, arn.rpartition("/")[2]) for kind, arn in arns.items() if arn), None)
 
     def seconds(self, now: datetime) -> float | None:
         """How long it took, or has taken so far."""
@@ -88,22 +96,35 @@ def _step_run(step: Json) -> StepRun:
     )
 
 
-def watch(gateway: Gateway, arn: str, show: Callable[[Execution], None], sleep: Callable[[float], None]) -> Execution:
+def watch(
+    gateway: Gateway,
+    arn: str,
+    show: Callable[[Execution], None],
+    sleep: Callable[[float], None],
+    say: Callable[[str], None] = lambda _text: None,
+) -> Execution:
     """Show snapshots until the execution has ended, whichever way; gives the last.
 
-    Errors that pass by themselves are waited out; raises `AwsError` for others, and when they do not pass.
+    Errors that pass by themselves are waited out, and expired credentials until the user, who is told so by `say`, has
+    signed in again; raises `AwsError` for others, and when they do not pass.
     """
     pause, longest, patience = (0.1, 1.0, 5) if gateway.target.is_local else (5.0, 30.0, 30)
-    failures = 0
+    failures, signed_out = 0, 0.0
     while True:
         try:
             execution = snapshot(gateway, arn)
         except AwsError as error:
-            failures += 1
-            if error.code not in TRANSIENT or failures > patience:
-                raise
+            if error.code in EXPIRED and signed_out < _SIGN_IN_PATIENCE:
+                if not signed_out:
+                    say(f"{error.what}\n  fix: sign in again in another shell (aws sso login): the watch goes on then")
+                signed_out += pause
+                gateway.sign_in_again()
+            else:
+                failures += 1
+                if error.code not in TRANSIENT or failures > patience:
+                    raise
         else:
-            failures = 0
+            failures, signed_out = 0, 0.0
             show(execution)
             if execution.ended:
                 return execution
@@ -118,6 +139,49 @@ def stop(gateway: Gateway, arn: str) -> None:
     except AwsError:
         if gateway.execution(arn)["PipelineExecutionStatus"] not in TERMINAL:
             raise
+
+
+@dataclass(frozen=True)
+class Summary:
+    """An execution as a list has it."""
+
+    arn: str
+    status: str
+    started: datetime
+    reason: str
+
+    @property
+    def id(self) -> str:
+        return self.arn.rpartition("/")[2]
+
+
+def summaries(
+    gateway: Gateway, pipeline: str, statuses: Collection[str] = (), since: datetime | None = None
+) -> Iterator[Summary]:
+    """A pipeline's executions, newest first: those of the statuses (all if none is named) that began after `since`."""
+    for item in gateway.executions(pipeline, since):
+        status = item["PipelineExecutionStatus"]
+        if not statuses or status in statuses:
+            reason = item.get("PipelineExecutionFailureReason", "")
+            yield Summary(item["PipelineExecutionArn"], status, item["StartTime"], reason)
+
+
+def retry(gateway: Gateway, arn: str) -> None:
+    """Let an execution go on from where it failed or was stopped. Raises `UsageError` when it cannot."""
+    execution = snapshot(gateway, arn)
+    where = f"execution {execution.id}"
+    env = "" if gateway.target.is_local else f" --env {gateway.target.name}"
+    if not execution.ended:
+        fix = f"wait for its end: pipelines status --watch --execution {execution.id}{env}"
+        raise UsageError(f"it has not ended: {execution.status}", where=where, fix=fix)
+    if execution.status == "Succeeded":
+        raise UsageError("it succeeded: there is nothing to retry", where=where, fix=f"pipelines start{env}")
+    gate = next((step.name for step in execution.steps if "Fail" in step.metadata and step.status == "Failed"), None)
+    if gate:
+        what = f"it was ended by its Fail step {gate}: SageMaker does not retry such an execution"
+        fix = f"see why, and how to go on: pipelines why {execution.id}{env}"
+        raise UsageError(what, where=where, fix=fix)
+    gateway.retry_execution(arn)
 
 
 def find(gateway: Gateway, pipeline: str, wanted: str | None) -> str:
@@ -154,6 +218,7 @@ class LogLine:
     host: str
     time: datetime
     text: str
+    is_of_many: bool = False  # the job ran on several hosts
 
 
 def log_lines(gateway: Gateway, step: StepRun, tokens: dict[str, str] | None = None) -> Iterator[LogLine]:
@@ -164,14 +229,22 @@ def log_lines(gateway: Gateway, step: StepRun, tokens: dict[str, str] | None = N
     name = gateway.job(kind, lower_name)[f"{kind}Name"]
     group = JOB_KINDS[kind]
     tokens = {} if tokens is None else tokens
-    for stream in gateway.log_streams(group, f"{name}/"):
+    streams = gateway.log_streams(group, f"{name}/")
+    for stream in streams:
         token = tokens.get(stream)
         while True:
             events, following = gateway.log_events(group, stream, token)
             for event in events:
                 time = datetime.fromtimestamp(event["timestamp"] / 1000).astimezone()
-                yield LogLine(stream.rpartition("/")[2], time, event["message"].rstrip("\n"))
+                yield LogLine(stream.rpartition("/")[2], time, event["message"].rstrip("\n"), len(streams) > 1)
             tokens[stream] = following
             if following == token:  # the end; an empty page alone is none
                 break
             token = following
+
+
+def log_tail(gateway: Gateway, step: StepRun) -> tuple[LogLine, ...]:
+    """The last lines of a step's log; none when it is gone, or not ours to read."""
+    with suppress(AwsError):
+        return tuple(deque(log_lines(gateway, step), _LOG_TAIL))
+    return ()

@@ -29,6 +29,10 @@ class FakeGateway:
         self.statuses = iter(statuses)
         self.steps = list(steps)
         self.asked = 0
+        self.signed_in = 0
+
+    def sign_in_again(self) -> None:
+        self.signed_in += 1
 
     def execution(self, arn: str) -> dict:
         self.asked += 1
@@ -103,10 +107,27 @@ def test_patience_begins_anew_after_each_answer():
 
 
 def test_other_errors_are_raised_at_once():
-    gateway = FakeGateway(statuses=[AwsError("no", code="ExpiredToken"), "Succeeded"])
+    gateway = FakeGateway(statuses=[AwsError("no", code="AccessDenied"), "Succeeded"])
     with pytest.raises(AwsError):
         watched(gateway)
     assert gateway.asked == 1
+
+
+def test_expired_credentials_are_said_once_and_waited_for():
+    expired = [AwsError("expired", code="ExpiredToken")] * 50
+    gateway, said = FakeGateway(statuses=["Executing", *expired, "Succeeded"]), []
+    last = watch(gateway, ARN, lambda _: None, lambda _: None, said.append)
+    assert last.status == "Succeeded"
+    assert gateway.signed_in == 50
+    assert len(said) == 1
+    assert "aws sso login" in said[0]
+
+
+def test_nobody_waits_for_ever_for_a_user_to_sign_in():
+    gateway = FakeGateway(statuses=(AwsError("expired", code="ExpiredToken") for _ in count()))
+    with pytest.raises(AwsError):
+        watched(gateway)
+    assert gateway.asked < 1000
 
 
 def test_snapshot_reads_what_aws_leaves_out_as_empty():

@@ -23,7 +23,7 @@ ROWS = (
     ("definition", "spec", "schedule"),
     ("compile", "checks", "plan", "service_model", "graph"),
     ("aws", "local"),
-    ("deploy", "remote", "executions", "report"),
+    ("deploy", "remote", "executions", "report", "diagnosis", "comparison"),
     ("cli", "__main__"),
 )
 # Rooms of one row that lean on one another, from one side only.
@@ -33,6 +33,9 @@ WITHIN_A_ROW = {
     ("spec", "schedule"),
     ("deploy", "remote"),
     ("report", "executions"),
+    ("diagnosis", "executions"),
+    ("comparison", "executions"),
+    ("comparison", "report"),
     ("__main__", "cli"),
 }
 

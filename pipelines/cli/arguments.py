@@ -13,6 +13,8 @@ from pipelines.errors import UsageError
 _EPILOG = (
     "Nothing touches AWS unless --env names an environment of pipeline.yaml. `pipelines COMMAND --help` says more."
 )
+_STATUSES = ("Executing", "Stopping", "Stopped", "Failed", "Succeeded", "CompletedWithFailures")
+_UNITS = {"m": 60, "h": 3600, "d": 86400}
 _CHOICE = re.compile(r"invalid choice: '(?P<given>.*)' \(choose from (?P<known>.*)\)")
 
 
@@ -91,6 +93,16 @@ def build_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
     _parameters(deploy)
     start = add("start", "start an execution of the deployed pipeline")
     start.add_argument("--wait", action="store_true", help="watch it to its end")
+    start.add_argument(
+        "--select", nargs="+", default=[], metavar="STEP", help="run these steps alone, upon earlier results"
+    )
+    start.add_argument(
+        "--from",
+        dest="source",
+        metavar="ID",
+        help="the execution whose results and parameters are taken; the newest with --select if left out; "
+        "without --select, what did not succeed there runs",
+    )
     _parameters(start)
     status = add("status", "show an execution: its steps, and what came of them")
     status.add_argument("--watch", action="store_true", help="follow it to its end")
@@ -99,7 +111,20 @@ def build_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
     logs.add_argument("step", nargs="?", metavar="STEP", help="the step; all if left out")
     logs.add_argument("--follow", action="store_true", help="go on until the execution has ended")
     _execution(logs)
+    listed = add("executions", "list executions, newest first")
+    listed.add_argument(
+        "--status", nargs="+", default=[], choices=_STATUSES, metavar="STATUS", help=f"those: {', '.join(_STATUSES)}"
+    )
+    listed.add_argument("--since", type=_age, metavar="AGE", help="those that began since: 90m, 24h, 7d")
+    listed.add_argument("--limit", type=_count, default=20, metavar="N", help="so many at most; 20 if left out")
     _execution(add("stop", "stop an execution, and wait until it has ended"))
+    _named(add("why", "tell why an execution failed: step, reason, log, likely cause, how to go on"))
+    again = add("retry", "let a failed or stopped execution go on from there; what succeeded is kept")
+    again.add_argument("--wait", action="store_true", help="watch it to its end")
+    _named(again)
+    diff = add("diff", "show what differs between two executions: parameters, definition, steps, metrics")
+    diff.add_argument("old", metavar="OLD", help="an execution's id or ARN")
+    diff.add_argument("new", nargs="?", metavar="NEW", help="another's; the newest if left out")
     rollback = add(
         "rollback", "deploy an earlier version again, with the role, schedules, notifications and tags it had"
     )
@@ -134,6 +159,24 @@ def _parameters(command: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="a parameter of the execution; may be repeated",
     )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
+
+
+def _age(text: str) -> int:
+    """Seconds."""
+    number, unit = text[:-1], text[-1:]
+    if not number.isdecimal() or unit not in _UNITS or len(number) > 6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no age: a number and m, h or d, as in 24h")
+    return int(number) * _UNITS[unit]
+
+
+def _named(command: argparse.ArgumentParser) -> None:
+    command.add_argument("execution", nargs="?", metavar="ID", help="its id or ARN; the newest if left out")
 
 
 def _execution(command: argparse.ArgumentParser) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from pipelines.cli.operating import diff, executions, retry, selection, why
 from pipelines.cli.planning import compiled, deploy_files, deploy_plan, plan, read_plan, rollback, schedules
 from pipelines.cli.project import Project, parse_parameters
 from pipelines.cli.terminal import Terminal
@@ -99,8 +100,12 @@ def start(given: argparse.Namespace, terminal: Terminal) -> int:
     if live is None:
         what = f"pipeline {project.spec.pipeline.name} is not deployed"
         raise UsageError(what, where=f"environment {project.environment}", fix=project.command("deploy"))
-    resolve_parameters(parse(live["PipelineDefinition"]), parameters)
-    return _start(project, terminal, parameters, wait=given.wait)
+    definition = parse(live["PipelineDefinition"])
+    steps, source, inherited = selection(given, project)
+    known = {parameter.name for parameter in definition.parameters}
+    parameters = {name: value for name, value in inherited.items() if name in known} | parameters
+    resolve_parameters(definition, parameters)
+    return _start(project, terminal, parameters, wait=given.wait, select=steps, source=source)
 
 
 def status(given: argparse.Namespace, terminal: Terminal) -> int:
@@ -144,6 +149,7 @@ def logs(given: argparse.Namespace, terminal: Terminal) -> int:
             terminal.record({"step": step.name, "host": line.host, "time": line.time.isoformat(), "text": line.text})
         else:
             prefix = "" if given.step else f"{step.name}: "
+            prefix += f"{line.host}: " if line.is_of_many else ""
             terminal.result(f"{line.time:%H:%M:%S} {prefix}{line.text}")
 
     project = Project.of(given)
@@ -232,10 +238,12 @@ def _start(
     *,
     wait: bool,
     facts: dict[str, Any] | None = None,
+    select: Sequence[str] = (),
+    source: str = "",
 ) -> int:
     from pipelines.cli.watching import follow, show_result
 
-    arn = project.gateway.start_execution(project.spec.pipeline.name, parameters)
+    arn = project.gateway.start_execution(project.spec.pipeline.name, parameters, select, source)
     if wait:
         terminal.note(f"execution {arn}")
         execution = follow(project, terminal, arn, stops=project.target.is_local)
@@ -261,6 +269,10 @@ COMMANDS: dict[str, Command] = {
     "start": start,
     "status": status,
     "logs": logs,
+    "executions": executions,
     "stop": stop,
+    "why": why,
+    "retry": retry,
+    "diff": diff,
     "local": local,
 }

@@ -109,6 +109,8 @@ def _detail(step: StepRun) -> str:
     """What is to be known of a step at a glance: why it failed, how a gate decided, what was registered."""
     if step.reason:
         return step.reason.splitlines()[0]
+    if step.cached_from:
+        return f"result of {step.cached_from.rpartition('/')[2]}"
     outcome = (step.metadata.get("Condition") or {}).get("Outcome")
     package = (step.metadata.get("RegisterModel") or {}).get("Arn") or ""
     return str(outcome or package.rpartition(":model-package/")[2])

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 
 from pipelines.cli.drawing import as_json, progress, show_end
 from pipelines.cli.project import Project
 from pipelines.cli.terminal import Terminal
 from pipelines.definition import Definition, parse
 from pipelines.errors import AwsError
-from pipelines.executions import Execution, LogLine, StepRun, log_lines, stop, watch
+from pipelines.executions import Execution, LogLine, StepRun, log_tail, stop, watch
 from pipelines.report import report
-
-_LOG_TAIL = 20  # lines of a failed step's log
 
 
 def definition_of(project: Project, arn: str) -> Definition:
@@ -49,14 +45,14 @@ def follow(project: Project, terminal: Terminal, arn: str, *, stops: bool = Fals
 
 def _watched(project: Project, terminal: Terminal, arn: str) -> Execution:
     with progress(terminal, _names(definition_of(project, arn))) as show:
-        return watch(project.gateway, arn, show, time.sleep)
+        return watch(project.gateway, arn, show, time.sleep, terminal.note)
 
 
 def show_result(project: Project, terminal: Terminal, execution: Execution) -> None:
     """The steps, what came out, and of what failed the reason and the end of its log."""
     definition = definition_of(project, execution.arn)
     came_out = report(project.gateway, definition, execution)
-    tails = {step.name: _tail(project, step) for step in execution.steps if step.status == "Failed"}
+    tails = {step.name: log_tail(project.gateway, step) for step in execution.steps if step.status == "Failed"}
     if terminal.json:
         terminal.document(as_json(project, execution, came_out, _names(definition), tails))
         return
@@ -70,18 +66,12 @@ def _names(definition: Definition) -> list[str]:
     return [step.name for step in definition.all_steps()]
 
 
-def _tail(project: Project, step: StepRun) -> list[LogLine]:
-    with suppress(AwsError):  # the log may be gone, or not ours to read; the reason is known anyway
-        return list(deque(log_lines(project.gateway, step), _LOG_TAIL))
-    return []
-
-
 def _show_failure(
-    note: Callable[[str], None], project: Project, execution: Execution, step: StepRun, tail: list[LogLine]
+    note: Callable[[str], None], project: Project, execution: Execution, step: StepRun, tail: Sequence[LogLine]
 ) -> None:
     note(f"\nerror: step {step.name} failed: {step.reason}")
     if tail:
         note(f"the end of its log ({len(tail)} lines):")
         for line in tail:
             note(f"  {line.time:%H:%M:%S} {line.text}")
-        note(f"  fix: read all of it: {project.command(f'logs {step.name} --execution {execution.id}')}")
+    note(f"  fix: see the likely cause, and how to go on: {project.command(f'why {execution.id}')}")

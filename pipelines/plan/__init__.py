@@ -24,6 +24,7 @@ from pipelines.plan.actions import (
     in_words,
 )
 from pipelines.plan.desired import Desired, Image, Upload, desired
+from pipelines.plan.difference import definition_changes
 from pipelines.plan.live import (
     Live,
     LiveNotification,
@@ -41,7 +42,7 @@ from pipelines.plan.model import CacheEffect, Change, Facts, FieldChange, Plan, 
 from pipelines.plan.planner import needs, plan
 from pipelines.plan.promotion import promoted
 from pipelines.plan.record import Record, read_record, record_key
-from pipelines.plan.render import render
+from pipelines.plan.render import change_lines, render
 from pipelines.plan.rollback import rolled_back
 from pipelines.plan.saved import dump, load, remaining, to_json
 
@@ -76,6 +77,8 @@ __all__ = [
     "Upload",
     "UploadFile",
     "WriteRecord",
+    "change_lines",
+    "definition_changes",
     "desired",
     "dump",
     "exit_code",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from pipelines.plan.actions import EnsureImage, UploadFile, in_words
@@ -34,10 +34,15 @@ def _changes(plan: Plan) -> Iterator[str]:
     shown = [change for change in plan.changes if change.kind not in ("file", "image")]
     if shown:
         yield ""
-    for change in shown:
+    # Of a pipeline that is all new, the names of its parts say enough.
+    yield from change_lines(shown, briefly=("step", "parameter") if is_new else ())
+
+
+def change_lines(changes: Iterable[Change], briefly: Collection[str] = ()) -> Iterator[str]:
+    """Each change under its symbol, with its fields; of the kinds `briefly` the name alone."""
+    for change in changes:
         yield f"{change.symbol} {change.kind} {change.name}".rstrip() + _type(change)
-        # Of a pipeline that is all new, the names of its parts say enough.
-        if not is_new or change.kind not in ("step", "parameter"):
+        if change.kind not in briefly:
             told = (item for item in change.fields if item.field != "type" or change.symbol == "~")
             yield from (f"    {_field(change, item)}" for item in told)
 

@@ -41,7 +41,10 @@ def test_durations_are_short_and_exact(seconds, text):
 
 
 def test_cached_step_is_said_to_be():
-    assert drawn(execution(step("A", 0, cached_from="arn:other")), [])[1].split() == ["A", "Cached", "0.0s"]
+    assert drawn(execution(step("A", 0, cached_from="arn:p/execution/other")), [])[1].split() == [
+        *("A", "Cached", "0.0s"),
+        *("result", "of", "other"),
+    ]
 
 
 def test_names_are_not_taken_for_markup():
