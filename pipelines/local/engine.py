@@ -14,7 +14,9 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 
+from pipelines.definition import parse
 from pipelines.local.database import Database
+from pipelines.local.events import StatusChange
 from pipelines.local.execution import (
     DEFINITION,
     EXECUTION,
@@ -109,9 +111,9 @@ class Engine:
                 self._interrupt(record, now)
 
     def _interrupt(self, record: Json, now: datetime) -> None:
-        state = self.state(record)
-        places = {name: place for place, name in enumerate(state.steps)}
-        state, changed = cut_off(state, now, INTERRUPTED)
+        before = self.state(record)
+        places = {name: place for place, name in enumerate(before.steps)}
+        state, changed = cut_off(before, now, INTERRUPTED)
         record = {**record, "state": head_to_json(state), "last_modified": now.timestamp()}
         arn = record["arn"].lower()
         with self._database.transaction():
@@ -119,6 +121,11 @@ class Engine:
             for name in changed:
                 step = {"name": name, "state": step_to_json(state.steps[name])}
                 self._database.put(STEP, f"{arn}/{name}", step, parent=arn, place=places[name])
+
+        def step_type(name: str) -> str:
+            return parse(self.definition(record)).step(name).type
+
+        self._services.observe(StatusChange(record, step_type, before, state, changed, now))
 
     def close(self) -> None:
         """Ask every execution to stop, also those that are still to begin: the server is ending."""

@@ -19,6 +19,7 @@ from typing import Any
 from pipelines.definition import Definition
 from pipelines.errors import LocalError
 from pipelines.local.database import Database
+from pipelines.local.events import Observer, StatusChange, unobserved
 from pipelines.local.jobs.parse import split_uri
 from pipelines.local.machine.events import (
     Command,
@@ -53,7 +54,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Services:
-    """What executions work with. `workers` run steps, `readers` documents: these must not wait for steps to end."""
+    """What executions work with. `workers` run steps, `readers` documents: these must not wait for steps to end.
+
+    `observe` is told of every change that was kept, under the execution's lock: it neither raises nor waits.
+    """
 
     database: Database
     store: ObjectStore
@@ -61,6 +65,7 @@ class Services:
     now: Callable[[], datetime]
     workers: Executor
     readers: Executor
+    observe: Observer = unobserved
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,7 @@ class Execution:
             parameters=request.parameters,
         )
         self._state = ExecutionState()
+        self._observed: ExecutionState | None = None
         self._definition = definition_key(request.definition.text)
         self._lock = threading.RLock()  # of the state and what follows; see engine.py for the order of locks
         self._places: dict[str, int] = {}
@@ -125,7 +131,8 @@ class Execution:
                 transition = advance(self._flow, self.context, self._state, event)
                 self._state = transition.state
                 with self._services.database.transaction():
-                    self._keep(transition.changed, event.at, self._services.database.put)
+                    record = self._keep(transition.changed, event.at, self._services.database.put)
+                self._tell(record, transition.changed, event.at)
                 for command in transition.commands:
                     self._carry_out(command)
             except Exception as error:  # noqa: BLE001 -- whatever it is, an execution that nobody moves on must not look alive
@@ -138,13 +145,24 @@ class Execution:
     def _give_up(self, error: Exception) -> None:
         """End as Failed, here and now: the state could not be kept, or the machine has a bug."""
         what = error.what if isinstance(error, LocalError) else f"{type(error).__name__}: {error}"
-        self._state, changed = cut_off(self._state, self._services.now(), f"{_INTERNAL}: {what}")
-        self._keep(changed, self._services.now(), self._services.database.keep)
+        at = self._services.now()
+        self._state, changed = cut_off(self._state, at, f"{_INTERNAL}: {what}")
+        self._tell(self._keep(changed, at, self._services.database.keep), changed, at)
         for stop in list(self._stops.values()):
             stop()
 
-    def _keep(self, changed: Iterable[str], at: datetime, write: Callable[..., None]) -> None:
-        """Write the execution, and of its steps those that changed: what an event costs must not grow with them all."""
+    def _tell(self, record: Json, changed: Iterable[str], at: datetime) -> None:
+        before, self._observed = self._observed, self._state
+        self._services.observe(StatusChange(record, self._step_type, before, self._state, tuple(changed), at))
+
+    def _step_type(self, name: str) -> str:
+        return self._request.definition.step(name).type
+
+    def _keep(self, changed: Iterable[str], at: datetime, write: Callable[..., None]) -> Json:
+        """Write the execution, and of its steps those that changed: what an event costs must not grow with them all.
+
+        Gives what is kept of the execution.
+        """
         request, arn = self._request, self.arn.lower()
         record = {
             "arn": self.arn,
@@ -165,6 +183,7 @@ class Execution:
             # Documents are for the step alone while it starts; nobody reads them again.
             step = step_to_json(replace(self._state.steps[name], documents={}))
             write(STEP, f"{arn}/{name}", {"name": name, "state": step}, parent=arn, place=place)
+        return record
 
     def _carry_out(self, command: Command) -> None:
         match command:
