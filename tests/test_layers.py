@@ -19,7 +19,7 @@ CONTAINER = ROOT / "container"
 
 # A room imports itself and lower rows.
 ROWS = (
-    ("errors", "nearest", "dockerignore", "context"),
+    ("errors", "nearest", "dockerignore", "context", "engine"),
     ("definition", "spec", "schedule"),
     ("compile", "checks", "plan", "service_model", "graph"),
     ("aws", "local"),
@@ -29,6 +29,7 @@ ROWS = (
 # Rooms of one row that lean on one another, from one side only.
 WITHIN_A_ROW = {
     ("context", "dockerignore"),
+    ("engine", "errors"),
     ("checks", "service_model"),
     ("spec", "schedule"),
     ("deploy", "remote"),
@@ -56,7 +57,7 @@ ENVIRONMENT = {
     "compile/sdk.py": "sets what the SDK reads while it is imported, and puts it back",
     "local/daemon.py": "the server's own environment is the caller's, without AWS's variables",
     "local/runner/environment.py": "what uv needs: indexes, proxies, certificates",
-    "local/runner/docker.py": "where the user's container engine is",
+    "engine.py": "where the user's container engine is",
     "local/runner/process.py": "LD_LIBRARY_PATH, for the interpreter of the launcher",
 }
 EXITS = {

@@ -8,46 +8,23 @@ what the contract gives it: /opt/ml, its environment, a network or none.
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
 from pipelines.context import read_context
+from pipelines.engine import Engine, find_engine
 from pipelines.errors import LocalError
 from pipelines.local.runner.log import LogWriter, pump
 from pipelines.local.runner.process import Container, ContainerRequest
 
+__all__ = ["DockerRunner", "Engine", "find_engine"]
+
 LABEL = "pipelines.home"
-_LAST_LINES = 15
-
-
-@dataclass(frozen=True)
-class Engine:
-    """A Docker engine: the command that speaks to it, and that command's environment (DOCKER_HOST …)."""
-
-    program: str = "docker"
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-    def run(self, *words: str, check: bool = True) -> str:
-        """Run one command of the engine's; gives what it printed. Raises `LocalError` with its last lines."""
-        try:
-            done = subprocess.run(
-                [self.program, *words], env=dict(self.environment), capture_output=True, text=True, check=False
-            )
-        except OSError as error:
-            fix = "install Docker, or use the process runner"
-            raise LocalError(f"{self.program} cannot be run: {error}", fix=fix) from error
-        if check and done.returncode != 0:
-            last = "\n".join((done.stderr or done.stdout).strip().splitlines()[-_LAST_LINES:])
-            fix = f"see that it works: {self.program} {words[0]} …"
-            raise LocalError(f"{self.program} {words[0]} failed:\n{last}", fix=fix)
-        return done.stdout
 
 
 class DockerRunner:
@@ -150,11 +127,3 @@ def _content(folder: Path) -> str:
     for file in read_context(folder.parent, folder.name).files:
         digest.update(f"{file.path}:{file.sha256};".encode())
     return digest.hexdigest()[:16]
-
-
-def find_engine(environ: Mapping[str, str] = os.environ) -> Engine:
-    """The engine that the caller's `docker` command speaks to. Raises `LocalError` when none answers."""
-    kept = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
-    engine = Engine("docker", {name: environ[name] for name in kept if name in environ} | {"DOCKER_BUILDKIT": "1"})
-    engine.run("version", "--format", "{{.Server.Version}}")
-    return engine
