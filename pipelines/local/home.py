@@ -9,12 +9,14 @@
     images/REPOSITORY:TAG/  build contexts that were deployed
     environments/     Python environments of images, by the hash of their requirements
     state.sqlite3     pipelines, executions, jobs
+    settings.json     runner and stand-ins, as pipeline.yaml has them or written by hand
     server.json       where the server listens; server.log, what it said
     server.lock       held by the server while it runs; start.lock, by whoever starts one
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +62,10 @@ class Home:
         return self.local / "state.sqlite3"
 
     @property
+    def settings(self) -> Path:
+        return self.local / "settings.json"
+
+    @property
     def server(self) -> Path:
         return self.local / "server.json"
 
@@ -90,3 +96,13 @@ class Home:
         what = f"the folder of the local SageMaker cannot be written: {error.strerror or error}"
         fix = f"let your user write to {self.root.parent}, and free space on its disk if there is none"
         return LocalError(what, where=str(self.root), fix=fix)
+
+
+def write_atomically(home: Home, file: Path, text: str) -> None:
+    """Write a file of a home so that a reader sees all of it or nothing. Raises `LocalError`."""
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(file)
+    except OSError as error:
+        raise home.refusal(error) from error

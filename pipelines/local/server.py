@@ -24,7 +24,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from pipelines.errors import LocalError
 from pipelines.local.application import LocalSageMaker
-from pipelines.local.home import Home
+from pipelines.local.home import Home, write_atomically
 from pipelines.local.wsgi import Environ, StartResponse
 
 IDLE_SECONDS = 15 * 60.0
@@ -144,16 +144,6 @@ def _locked(home: Home, patience: float) -> IO[str]:
                 fix = "use it, or stop it: pipelines local --stop"
                 raise LocalError("a local SageMaker runs already", where=str(home.local), fix=fix) from error
         time.sleep(0.02)
-
-
-def write_atomically(home: Home, file: Path, text: str) -> None:
-    """Write a file of a home so that a reader sees all of it or nothing. Raises `LocalError`."""
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(file)
-    except OSError as error:
-        raise home.refusal(error) from error
 
 
 @contextmanager

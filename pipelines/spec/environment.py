@@ -21,6 +21,7 @@ from pipelines.spec.limits import (
     Pattern,
     Scalar,
 )
+from pipelines.spec.local import Functions, Images, Runner, Stubs
 
 ExecutionStatus = Literal["Executing", "Stopping", "Stopped", "Failed", "Succeeded", "CompletedWithFailures"]
 RECEIVER = Pattern(
@@ -141,3 +142,7 @@ class Environment:
         Experiment | Literal[False] | None,
         Doc("The experiment that executions belong to; the pipeline's own if left out, false: none."),
     ] = None
+    runner: Runner = None
+    images: Images = field(default_factory=dict)
+    functions: Functions = field(default_factory=dict)
+    stubs: Stubs = field(default_factory=dict)

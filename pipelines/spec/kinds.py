@@ -21,6 +21,7 @@ _WORDS = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",
+    Any: "anything",
 }
 
 
@@ -63,6 +64,8 @@ def is_record(kind: Any) -> bool:
 def accepts(hint: Any, value: Any) -> bool:
     """Whether a YAML value is of a kind (no union), before its content is looked at."""
     kind, _ = unwrap(hint)
+    if kind is Any:
+        return True
     match get_origin(kind):
         case typing.Literal:
             return any(type(value) is type(option) and value == option for option in get_args(kind))

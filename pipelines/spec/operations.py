@@ -1,4 +1,4 @@
-"""What the types cannot say of schedules, notifications and experiments.
+"""What the types cannot say of schedules, notifications, experiments and the local environment.
 
 Takes a `Pipeline` and where to note problems. Nothing here looks at the clock: a time that is past is no mistake.
 """
@@ -24,6 +24,7 @@ from pipelines.spec.environment import Environment, Notification, Schedule
 from pipelines.spec.expressions import EnvironmentValue, ExecutionValue, Template
 from pipelines.spec.expressions import Parameter as ParameterReference
 from pipelines.spec.links import references
+from pipelines.spec.local import KEYS, LOCAL, check_images
 from pipelines.spec.model import Pipeline
 from pipelines.spec.parameters import check_value
 from pipelines.spec.source import Problems, ValuePath
@@ -33,7 +34,7 @@ MAX_VALUE = 1024  # characters of a parameter's value in a start (CONTRACT.md 4.
 
 
 def check_operations(pipeline: Pipeline, problems: Problems) -> None:
-    """Note what is wrong with the environments' schedules, notifications and experiments."""
+    """Note what is wrong with the environments."""
     checker = _Checker(pipeline, problems)
     for name, environment in pipeline.environments.items():
         path: ValuePath = ("environments", name)
@@ -42,6 +43,7 @@ def check_operations(pipeline: Pipeline, problems: Problems) -> None:
         for key, notification in environment.notifications.items():
             checker.notification((*path, "notifications", key), notification)
         checker.experiment((*path, "experiment"), environment)
+        checker.local(path, environment)
 
 
 @contextmanager
@@ -142,3 +144,11 @@ class _Checker:
             elif not isinstance(reference, ParameterReference | EnvironmentValue | ExecutionValue):
                 what = "an experiment is named before any step runs"
                 self.refuse(place, what, "use env., execution. or parameters. references")
+
+    def local(self, path: ValuePath, environment: Environment) -> None:
+        """What only the local SageMaker can do anything with."""
+        check_images(environment.images, (*path, "images"), self.problems)
+        for key in KEYS if path[-1] != LOCAL else ():
+            if getattr(environment, key):
+                what = f"{key!r} is for the local SageMaker; this environment is AWS's"
+                self.refuse((*path, key), what, f"move it to `environments: {LOCAL}:`", key=True)

@@ -2,7 +2,7 @@
 
 Takes a type and a `Source`; gives a value of that type, or raises with all problems. The grammar of types is small:
 dataclasses, `Mapping[str, T]`, `tuple[T, ...]`, unions (told apart by the kind of YAML value), literals, texts,
-numbers, `Template`, `Condition` and `Duration`.
+numbers, `Template`, `Condition`, `Duration`, and `Any` for a value that is handed on as it is.
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ class _Reader:
 
     def content(self, kind: Any, value: Any, path: ValuePath) -> Any:
         """A value whose kind is right already."""
+        if kind is Any:
+            return self.whole(value, path)
         if is_record(kind):
             return self.record(kind, value, path)
         if get_origin(kind) is Mapping:
@@ -71,9 +73,23 @@ class _Reader:
             return self.duration(value, path)
         if kind is Template or kind == Condition:
             return self.expression(kind, value, path)
-        if kind is str and "${{" in value:
-            return self.refuse(path, "expressions are not evaluated here", "write the text itself")
+        if kind is str:
+            return self.text(value, path)
         return float(value) if kind is float else value
+
+    def text(self, value: str, path: ValuePath) -> Any:
+        if "${{" in value:
+            return self.refuse(path, "expressions are not evaluated here", "write the text itself")
+        return value
+
+    def whole(self, value: Any, path: ValuePath) -> Any:
+        """Any value, as it is: lists and mappings with all that is in them."""
+        if isinstance(value, str):
+            return self.text(value, path)
+        pairs = value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
+        if INVALID in [self.whole(item, (*path, key)) for key, item in pairs]:
+            return INVALID
+        return value
 
     def record(self, model: Any, value: Mapping[str, Any], path: ValuePath) -> Any:
         known = keys(model)

@@ -27,6 +27,7 @@ _WORDS = {
     bool: "true or false",
     int: "whole number",
     float: "number",
+    Any: "anything",
 }
 _HEAD = """# pipeline.yaml
 

@@ -80,6 +80,8 @@ def _option(hint: Any, outer: tuple[Any, ...], definitions: dict[str, Any]) -> d
     kind, inner = unwrap(hint)
     limits = [limit for limit in (*outer, *inner) if isinstance(limit, Between)]
     patterns = [limit for limit in (*outer, *inner) if isinstance(limit, Pattern)]
+    if kind is Any:
+        return {}
     if is_record(kind):
         return _reference(kind, definitions)
     if get_origin(kind) is Literal:

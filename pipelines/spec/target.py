@@ -15,11 +15,11 @@ from pipelines.nearest import suggestion
 from pipelines.schedule import Schedule, instant, local_time, parse_at, parse_cron, parse_rate, time_zone, write_time
 from pipelines.spec.environment import Environment, Experiment
 from pipelines.spec.expressions import EnvironmentValue, Template
+from pipelines.spec.local import LOCAL as LOCAL
 from pipelines.spec.model import Parameter, Pipeline
 from pipelines.spec.parameters import value_fault
 from pipelines.spec.source import Problems, Source, ValuePath
 
-LOCAL = "local"
 LOCAL_ACCOUNT = "123456789012"  # moto's account, so that ARNs agree whoever answers
 # Values that no environment has, in forms that the SDK takes.
 NEUTRAL = "neutral"
