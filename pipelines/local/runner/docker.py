@@ -45,6 +45,10 @@ class DockerRunner:
         self._build_options = tuple(build_options)
         self._building = threading.Lock()
 
+    def overlays(self, _folder: Path) -> bool:
+        """No: the engine is given one folder as /opt/ml."""
+        return False
+
     def start(self, request: ContainerRequest) -> Container:
         """Build or find the image and start the container. Raises `LocalError`."""
         image = self._image(request)

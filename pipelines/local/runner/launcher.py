@@ -321,7 +321,10 @@ def _mount(source: str, target: str, kind: str | None, flags: int, options: str 
     _checked(result, f"mount {source} at {target}")
 
 
-def _change_root(root: str, binds: list[tuple[str, str, bool]], directories: list[str]) -> None:
+Bind = tuple[str, str, bool, "tuple[str, str] | None"]
+
+
+def _change_root(root: str, binds: list[Bind], directories: list[str]) -> None:
     """Build the job's root on an empty file system at `root`, out of pieces of the machine's, and move into it."""
     _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
     _mount("tmpfs", root, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0755")
@@ -342,16 +345,17 @@ class Node:
     def __init__(self) -> None:
         self.source: str | None = None
         self.writable = False
+        self.overlay: tuple[str, str] | None = None
         self.children: dict[str, Node] = {}
 
 
-def _tree(binds: list[tuple[str, str, bool]]) -> Node:
+def _tree(binds: list[Bind]) -> Node:
     top = Node()
-    for source, destination, writable in binds:
+    for source, destination, writable, overlay in binds:
         node = top
         for part in [part for part in destination.split("/") if part]:
             node = node.children.setdefault(part, Node())
-        node.source, node.writable = source, writable
+        node.source, node.writable, node.overlay = source, writable, overlay
     return top
 
 
@@ -362,6 +366,8 @@ def _build(node: Node, target: str, host: str | None, writable: bool) -> None:
     expanded = host is not None and not writable and bool(node.children)
     if host is None or expanded:
         os.makedirs(target, exist_ok=True)
+    elif node.overlay:
+        _overlay(host, target, *node.overlay)
     else:
         _bind(host, target, writable)
     if expanded and host is not None and os.path.isdir(host):
@@ -390,6 +396,17 @@ def _bind(host: str, target: str, writable: bool) -> None:
     _mount(host, target, None, _MS_BIND | _MS_REC)
     if not writable:
         _make_read_only(target)
+
+
+def _overlay(upper: str, target: str, lower: str, work: str) -> None:
+    """`upper` with the files of `lower` beneath it: what is changed of them is copied to `upper` first."""
+    os.makedirs(target, exist_ok=True)
+    # Descriptors stand for the paths, in which a colon or comma would end an option. userxattr: we may be nobody.
+    folders = [os.open(path, os.O_PATH | os.O_DIRECTORY) for path in (lower, upper, work)]
+    options = "lowerdir=/proc/self/fd/{},upperdir=/proc/self/fd/{},workdir=/proc/self/fd/{},userxattr"
+    _mount("overlay", target, "overlay", _MS_NOSUID | _MS_NODEV, options.format(*folders))
+    for folder in folders:
+        os.close(folder)
 
 
 def _make_read_only(path: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -24,7 +23,17 @@ from pipelines.local.runner.environment import ensure_environment
 from pipelines.local.runner.image import Image
 from pipelines.local.runner.layer import place
 from pipelines.local.runner.log import LogWriter, pump
-from pipelines.local.runner.sandbox import Isolation, Places, launch_command, plain_order, private_order, probe
+from pipelines.local.runner.sandbox import (
+    Isolation,
+    Places,
+    launch_command,
+    name_file,
+    overlays,
+    plain_order,
+    private_order,
+    probe,
+)
+from pipelines.local.runner.scratch import remove
 from pipelines.local.runner.stage import PATH
 
 _DRAIN = 5.0
@@ -35,7 +44,10 @@ _DRAIN = 5.0
 class ContainerRequest:
     """One container to run: `command` is resolved, `opt_ml` laid out by the caller, `log` appended to.
 
-    `reference` names the image for an engine that has images of its own.
+    `reference` names the image for an engine that has images of its own. `staged` is a folder laid out like `opt_ml`:
+    the container finds its files below the folders `staged_at` as if they lay there, and what it changes of them goes
+    to `opt_ml`; only for a runner that `overlays`. `host` is the container's name among `hosts`, those of its job,
+    which find one another by name; `group` tells the hosts of one job from those of others.
     """
 
     image: Image
@@ -45,6 +57,11 @@ class ContainerRequest:
     log: Path
     network: bool = True
     reference: str = ""
+    staged: Path | None = None
+    staged_at: tuple[str, ...] = (".",)
+    host: str = "algo-1"
+    hosts: tuple[str, ...] = ("algo-1",)
+    group: str = ""
 
 
 class Container(Protocol):
@@ -65,6 +82,12 @@ class ProcessRunner:
         self._report = report
         self._isolation = isolation
 
+    def overlays(self, folder: Path) -> bool:
+        """Whether a request for an `opt_ml` below `folder` may have files `staged`."""
+        if self._isolation is None:
+            self._isolation = probe(folder)
+        return self._isolation.overlay
+
     def start(self, request: ContainerRequest) -> Container:
         """Build what is missing and start the program. Raises LocalError when the environment cannot be built."""
         isolation = self._isolation or probe()
@@ -73,21 +96,22 @@ class ProcessRunner:
         scratch = Path(tempfile.mkdtemp(prefix=f".{request.opt_ml.name}-", dir=request.opt_ml.parent)).resolve()
         try:
             places = Places(scratch, request.opt_ml.resolve(), environment.resolve())
-            for folder in (places.files, places.tmp, places.root, scratch / "home"):
-                folder.mkdir()
-            places.tmp.chmod(0o1777)
+            places.create()
             place(image, places.files)
             order = _private(request, places) if isolation.private else _plain(request, places)
             return _launch(order, request.log, scratch, _warning(request, isolation))
         except BaseException:
-            _remove(scratch)
+            remove(scratch)
             raise
 
 
 def _private(request: ContainerRequest, places: Places) -> str:
     command = _with_program(request.command, places)
     variables = {"HOME": "/root", "TMPDIR": "/tmp", "LANG": "C.UTF-8", **_variables(request, places)}  # noqa: S108
-    return private_order(places, command, variables, request.image.workdir, request.network)
+    shown = list(name_file(places, request.group, request.hosts))
+    if request.staged:
+        shown += overlays(places, request.staged, request.staged_at)
+    return private_order(places, command, variables, request.image.workdir, request.network, shown)
 
 
 def _plain(request: ContainerRequest, places: Places) -> str:
@@ -194,17 +218,6 @@ class _Process:
             self._output.close()
         with suppress(OSError):
             self._control.close()
-        _remove(self._scratch)
+        remove(self._scratch)
         self._code = code if code >= 0 else 128 - code
         self._ended.set()
-
-
-def _remove(folder: Path) -> None:
-    """Remove a scratch folder, also when the job took the write permission from a directory of its own."""
-    for parent, names, _ in os.walk(folder):
-        for name in names:
-            path = Path(parent) / name
-            if not path.is_symlink():
-                with suppress(OSError):
-                    path.chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)

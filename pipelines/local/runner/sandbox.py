@@ -7,33 +7,43 @@ Takes paths, gives the list of binds of the job's private root: the system's fol
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
+import posixpath
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import IO, cast
+
+from pipelines.local.runner.scratch import remove
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 # What a base image has, too. Home, data and project folders, /run with its sockets and /var are not shown.
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/usr", "/etc", "/sys", "/nix/store", "/gnu/store")
 _DIRECTORIES = ("/home", "/mnt", "/root", "/run", "/srv", "/var/cache", "/var/lib", "/var/log")
 _OF_INTERPRETER = ("bin", "lib", "lib64", "libexec", "include", "share", "ssl")
+_LOOPBACK = IPv4Address("127.0.0.0")
 _APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 
-Bind = tuple[str, str, bool]
-"""Source on the machine, destination in the job's root, writable."""
+Bind = tuple[str, str, bool, tuple[str, str] | None]
+"""Source on the machine, destination in the root, writable; of an overlay the folder beneath and the work folder."""
 
 
 @dataclass(frozen=True)
 class Isolation:
-    """Whether a job gets a private /opt/ml here; else why not, and what would change that."""
+    """Whether a job gets a private /opt/ml here; else why not, and what would change that.
+
+    `overlay`: whether files can be shown in it that lie elsewhere, and are copied only when they are changed.
+    """
 
     private: bool
     reason: str = ""
     fix: str = ""
+    overlay: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,11 +69,21 @@ class Places:
     def root(self) -> Path:
         return self.scratch / "root"
 
+    def create(self) -> None:
+        for folder in (self.files, self.tmp, self.root, self.scratch / "home"):
+            folder.mkdir()
+        self.tmp.chmod(0o1777)
+
 
 def private_order(
-    places: Places, command: tuple[str, ...], environment: Mapping[str, str], workdir: str, network: bool
+    places: Places,
+    command: tuple[str, ...],
+    environment: Mapping[str, str],
+    workdir: str,
+    network: bool,
+    shown: Sequence[Bind] = (),
 ) -> str:
-    """The launcher's order (one line of JSON) for a job in a root of its own."""
+    """The launcher's order (one line of JSON) for a job in a root of its own; `shown` lies on top of its binds."""
     order = {
         "private": True,
         "command": command,
@@ -71,7 +91,7 @@ def private_order(
         "workdir": workdir,
         "network": network,
         "root": str(places.root),
-        "binds": list(binds(places)),
+        "binds": [*binds(places), *shown],
         "directories": _DIRECTORIES,
     }
     return json.dumps(order)
@@ -83,22 +103,48 @@ def plain_order(command: tuple[str, ...], environment: Mapping[str, str], workdi
     return json.dumps(order)
 
 
+def overlays(places: Places, staged: Path, folders: Sequence[str]) -> Iterator[Bind]:
+    """/opt/ml, or folders below it, with the files of `staged` beneath what the job itself writes there."""
+    for number, folder in enumerate(folders):
+        work = places.scratch / f"work-{number}"
+        for path in (work, staged / folder, places.opt_ml / folder):
+            path.mkdir(parents=True, exist_ok=True)
+        destination = posixpath.normpath(f"/opt/ml/{folder}")
+        yield str(places.opt_ml / folder), destination, True, (str((staged / folder).resolve()), str(work))
+
+
+def name_file(places: Places, group: str, hosts: Sequence[str]) -> Iterator[Bind]:
+    """/etc/hosts in which each host of a job has a loopback address of its own; none for a job of one host."""
+    if len(hosts) > 1:
+        file = places.scratch / "hosts"
+        known = Path("/etc/hosts").read_text(encoding="utf-8", errors="replace") if Path("/etc/hosts").is_file() else ""
+        lines = (f"{address}\t{host}\n" for host, address in addresses(group, hosts).items())
+        file.write_text("".join(lines) + known, encoding="utf-8")
+        yield str(file), "/etc/hosts", False, None
+
+
+def addresses(group: str, hosts: Sequence[str]) -> dict[str, str]:
+    """An address of 127.0.0.0/8 for each host; other jobs' hosts have others, as a rule."""
+    start = int.from_bytes(hashlib.sha256(group.encode()).digest()[:2], "big") << 8
+    return {host: str(_LOOPBACK + max(start + number, 2)) for number, host in enumerate(hosts, start=1)}
+
+
 def binds(places: Places) -> Iterator[Bind]:
     """Everything the job's root shows; a later bind of the same destination wins."""
     for name in _SYSTEM:
         path = Path(name)
         if path.exists():
-            yield name, name, False
+            yield name, name, False, None
     yield from _name_service()
     for path in _interpreter(places.environment):
         if not _shown(path):
-            yield str(path), str(path), False
+            yield str(path), str(path), False, None
     yield from _of_layer(places.files, "/")
     for temporary in ("/tmp", "/var/tmp"):  # noqa: S108 - of the job's root
-        yield str(places.tmp), temporary, True
-    yield str(places.opt_ml), "/opt/ml", True
+        yield str(places.tmp), temporary, True, None
+    yield str(places.opt_ml), "/opt/ml", True, None
     if not _shown(places.environment):
-        yield str(places.environment), str(places.environment), False
+        yield str(places.environment), str(places.environment), False, None
 
 
 def _shown(path: Path) -> bool:
@@ -110,7 +156,7 @@ def _name_service() -> Iterator[Bind]:
     for name in ("/etc/resolv.conf", "/etc/hosts"):
         real = Path(name).resolve()
         if real.is_file() and not _shown(real):
-            yield str(real), str(real), False
+            yield str(real), str(real), False, None
 
 
 def _interpreter(environment: Path) -> Iterator[Path]:
@@ -136,7 +182,7 @@ def _of_layer(folder: Path, destination: str) -> Iterator[Bind]:
         if path.is_dir() and not path.is_symlink() and _shared(inside):
             yield from _of_layer(path, inside)
         else:
-            yield str(path), inside, True
+            yield str(path), inside, True, None
 
 
 def _shared(destination: str) -> bool:
@@ -148,18 +194,33 @@ def _shared(destination: str) -> bool:
 
 
 @functools.cache
-def probe() -> Isolation:
-    """Try the launcher on an empty job, once per process."""
+def probe(folder: Path | None = None) -> Isolation:
+    """Try the launcher on an empty job, once per process and `folder`, where the files of jobs are to lie."""
     if sys.platform != "linux":
         return Isolation(False, f"a private /opt/ml needs Linux, this is {sys.platform}", "run it on Linux")
-    with tempfile.TemporaryDirectory(prefix="pipelines-probe-") as folder:
-        return _try(Places(Path(folder), Path(folder) / "ml", Path(sys.prefix)))
+    scratch = Path(tempfile.mkdtemp(prefix=".pipelines-probe-", dir=folder)).resolve()
+    try:
+        return _try(Places(scratch, scratch / "ml", Path(sys.prefix)), scratch / "staged")
+    finally:
+        remove(scratch)
 
 
-def _try(places: Places) -> Isolation:
-    for path in (places.files, places.tmp, places.root, places.opt_ml):
-        path.mkdir()
-    order = private_order(places, ("/bin/sh", "-c", "test -w /opt/ml"), {"PATH": "/usr/bin:/bin"}, "/", True)
+def _try(places: Places, staged: Path) -> Isolation:
+    """First with an overlay; where that fails, which is seldom, without."""
+    places.create()
+    places.opt_ml.mkdir()
+    staged.mkdir()
+    (staged / "below").touch()
+    script = "test -e /opt/ml/below && echo changed > /opt/ml/below"
+    if not _problem(places, script, list(overlays(places, staged, ["."]))) and (places.opt_ml / "below").exists():
+        return Isolation(True, overlay=True)
+    problem = _problem(places, "test -w /opt/ml", ())
+    return _refused(problem) if problem else Isolation(True)
+
+
+def _problem(places: Places, script: str, shown: Sequence[Bind]) -> str:
+    """What the launcher says of a job that cannot be started; empty when it ran."""
+    order = private_order(places, ("/bin/sh", "-c", script), {"PATH": "/usr/bin:/bin"}, "/", True, shown)
     with subprocess.Popen(
         launch_command(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={}
     ) as launcher:
@@ -168,8 +229,11 @@ def _try(places: Places) -> Isolation:
         control.flush()  # and left open: its end would kill the job
         output = errors.read()
     if launcher.returncode == 0:
-        return Isolation(True)
-    said = (output.strip().splitlines() or [f"exit code {launcher.returncode}"])[-1].removeprefix("pipelines: ")
+        return ""
+    return (output.strip().splitlines() or [f"exit code {launcher.returncode}"])[-1].removeprefix("pipelines: ")
+
+
+def _refused(said: str) -> Isolation:
     if _APPARMOR.exists() and _APPARMOR.read_text().strip() == "1":
         return Isolation(
             False,

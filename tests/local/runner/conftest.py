@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,6 +84,7 @@ class Jobs:
         environment: Mapping[str, str] | None = None,
         network: bool = True,
         files: Mapping[str, str] | None = None,
+        **more: Any,
     ) -> Job:
         place = self.home / f"job-{len(self.started)}"
         for folder in ("config", "processing/input", "processing/output", "output"):
@@ -90,7 +92,7 @@ class Jobs:
         for name, text in (files or {}).items():
             (place / "ml" / name).write_text(text)
         request = ContainerRequest(
-            image or bare_image(), command, environment or {}, place / "ml", place / "log", network
+            image or bare_image(), command, environment or {}, place / "ml", place / "log", network, **more
         )
         runner = ProcessRunner(self.home / "environments", lambda _: None, self.isolation)
         job = Job(runner.start(request), place / "ml", place / "log")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelines.local.runner.image import Image, read_image
-from pipelines.local.runner.sandbox import launch_command, plain_order
+from pipelines.local.runner.sandbox import launch_command, plain_order, probe
 
 if TYPE_CHECKING:
     from tests.local.runner.conftest import Job, Jobs
@@ -113,6 +113,70 @@ def test_image_files_stand_beside_the_systems_own_and_beside_opt_ml(jobs: Jobs, 
     assert job.end() == 0, job.text()
     assert job.text().count("hello /usr/src/app") == 4
     assert (job.opt_ml / "output" / "message").read_text() == "kept\n"
+
+
+@pytest.fixture
+def staged(tmp_path: Path) -> Path:
+    """Files that a job is to find below its /opt/ml; skipped where there are no overlays."""
+    if not probe(tmp_path).overlay:
+        pytest.skip("this file system takes no overlay")
+    folder = tmp_path / "a:b, c\\d" / "staged"
+    (folder / "processing/input/deep").mkdir(parents=True)
+    for name in ("kept", "changed", "removed", "moved", "deep/x:y,z"):
+        (folder / "processing/input" / name).write_text(name)
+    return folder
+
+
+def test_staged_files_are_found_and_what_a_job_does_to_them_stays_with_the_job(jobs: Jobs, staged: Path) -> None:
+    script = (
+        "cd /opt/ml/processing/input && cat kept deep/x:y,z own && rm removed && echo more >> changed "
+        "&& chmod 0 kept && ls && cp changed ../output/"
+    )
+    program = "import os, sys; os.rename('/opt/ml/processing/input/moved', '/opt/ml/processing/output/moved')"
+    more = {"staged": staged, "files": {"processing/input/own": "own"}}
+    job = jobs("sh", "-c", f'{script} && python3 -c "{program}"', **more)
+    assert job.end() == 0, job.text()
+    assert job.text() == "keptdeep/x:y,zownchanged\ndeep\nkept\nmoved\nown\n"
+    below = {path.name: path.read_text() for path in staged.rglob("*") if path.is_file()}
+    assert below == {
+        "kept": "kept",
+        "changed": "changed",
+        "removed": "removed",
+        "moved": "moved",
+        "x:y,z": "deep/x:y,z",
+    }
+    assert (staged / "processing/input/kept").stat().st_mode & 0o777 != 0
+    outputs = {path.name: path.read_text() for path in (job.opt_ml / "processing/output").iterdir()}
+    assert outputs == {"changed": "changedmore\n", "moved": "moved"}
+
+
+def test_files_may_be_staged_in_some_folders_only(jobs: Jobs, staged: Path) -> None:
+    script = "ls -R /opt/ml/processing; cat /opt/ml/processing/pipe"
+    files = {"processing/own": "x"}
+    job = jobs(
+        "sh", "-c", script.replace("pipe", "own"), staged=staged, staged_at=("processing/input/deep",), files=files
+    )
+    assert job.end() == 0
+    assert "x:y,z" in job.text()
+    assert "kept" not in job.text()
+
+
+SERVE = (
+    "import socket; s = socket.create_server(('algo-2', 8080)); print('up', flush=True); s.accept()[0].send(b'hello')"
+)
+CALL = "import socket; print(socket.create_connection(('algo-2', 8080), 10).recv(5), socket.gethostbyname('algo-1'))"
+
+
+def test_the_hosts_of_a_job_find_one_another_by_name(jobs: Jobs) -> None:
+    more = {"hosts": ("algo-1", "algo-2"), "group": "one"}
+    other = jobs("python3", "-c", SERVE, host="algo-2", **{**more, "group": "another"})
+    server = jobs("python3", "-c", SERVE, host="algo-2", **more)
+    assert server.waits_for("up")
+    assert other.waits_for("up")
+    client = jobs("python3", "-c", CALL, host="algo-1", **more)
+    assert client.end() == 0, client.text()
+    assert client.text().startswith("b'hello' 127.")
+    assert server.end() == 0
 
 
 # --- what a job cannot see ---------------------------------------------------------------------------------------
