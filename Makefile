@@ -62,6 +62,7 @@ format: $(SETUP)
 bench: $(SETUP) $(IMAGE_ENV)/.ready
 	$(BIN)/python benchmarks/commands.py
 	$(BIN)/python benchmarks/steps.py
+	$(BIN)/python benchmarks/local_mode.py
 	$(BIN)/python benchmarks/s3.py
 	$(BIN)/python benchmarks/features.py --rows 1000000
 	$(BIN)/python benchmarks/evaluation.py --rows 2000000

@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +35,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        home = Home(Path(folder) / ".pipelines")
-        endpoint = ensure(home, "us-east-1").endpoint
-        client = boto3.client(
-            "sagemaker",
-            endpoint_url=endpoint,
-            region_name="us-east-1",
-            aws_access_key_id="local",
-            aws_secret_access_key="local",  # noqa: S106 -- the local SageMaker checks none
-        )
-        try:
-            figures = measure(client, given.steps, given.runs)
-        finally:
-            stop(home)
+    with served() as client:
+        figures = measure(client, given.steps, given.runs)
     print(f"bare program                       {figures['bare_seconds'] * 1000:8.1f} ms")
     print(f"step in a chain of {given.steps:<4}            {figures['step_seconds'] * 1000:8.1f} ms")
     print(f"added to each step                 {figures['overhead_seconds'] * 1000:8.1f} ms")
@@ -55,8 +45,26 @@ def main() -> None:
         given.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
+@contextmanager
+def served() -> Iterator[Any]:
+    """A client of a local SageMaker of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder) / ".pipelines")
+        endpoint = ensure(home, "us-east-1").endpoint
+        try:
+            yield boto3.client(
+                "sagemaker",
+                endpoint_url=endpoint,
+                region_name="us-east-1",
+                aws_access_key_id="local",
+                aws_secret_access_key="local",  # noqa: S106 -- the local SageMaker checks none
+            )
+        finally:
+            stop(home)
+
+
 def measure(client: Any, steps: int, runs: int) -> dict[str, float]:
-    chain = [step(f"Step{number}", "pass", [f"Step{number - 1}"] if number else []) for number in range(steps)]
+    chain = chain_of(steps)
     fan = [step(f"Sleep{number}", f"import time; time.sleep({SLEEP})", []) for number in range(FAN_OUT)]
     execute(client, "warm-up", chain[:1])
     bare, chained, fanned = [], [], []
@@ -77,6 +85,11 @@ def bare_seconds() -> float:
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", "pass"], check=True)
     return time.perf_counter() - start
+
+
+def chain_of(steps: int) -> list[dict[str, Any]]:
+    """Steps that do nothing, one after another."""
+    return [step(f"Step{number}", "pass", [f"Step{number - 1}"] if number else []) for number in range(steps)]
 
 
 def step(name: str, program: str, depends_on: list[str]) -> dict[str, Any]:

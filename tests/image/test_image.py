@@ -6,6 +6,8 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,13 +15,17 @@ from pathlib import Path
 import pytest
 from packaging.markers import Marker
 
+from benchmarks import docker_engine
 from pipelines.local.runner.docker import DockerRunner, Engine
 from pipelines.local.runner.image import bare_image, command, read_image
 from pipelines.local.runner.process import Container, ContainerRequest, ProcessRunner
 from pipelines.local.runner.sandbox import probe
 
-CONTAINER = Path(__file__).parent.parent.parent / "container"
+CONTAINER = docker_engine.CONTAINER
+LOCAL_MODE = CONTAINER.parent / "benchmarks" / "sdk_local_mode.py"
 FLIGHTS = [CONTAINER.parent / "data" / "raw" / name for name in ("flights.csv", "weather.csv")]
+INPUTS = ("processing/input/raw", "processing/input/recipe")
+OUTPUTS = ("train", "validation", "test", "features")
 ROWS = 3000
 RECIPE = """
 sources:
@@ -35,9 +41,7 @@ features:
 
 @pytest.fixture(scope="session")
 def image(engine: Engine, build_options: tuple[str, ...]) -> str:
-    tag = "pipelines-test:image"
-    engine.run("build", "--quiet", "--tag", tag, *build_options, str(CONTAINER))
-    return tag
+    return docker_engine.build(engine, "pipelines-test:image", build_options)
 
 
 @pytest.fixture(scope="session")
@@ -88,13 +92,15 @@ def flights(raw: Path, recipe: Path) -> None:
 Inputs = Callable[[Path, Path], None]
 
 
+def prepare(root: Path, inputs: Inputs) -> None:
+    """The folders of the features step below `root`, as the service makes and fills them."""
+    for folder in (*INPUTS, *(f"processing/output/{name}" for name in OUTPUTS), "output"):
+        (root / folder).mkdir(parents=True)
+    inputs(*(root / folder for folder in INPUTS))
+
+
 def features(runner: DockerRunner | ProcessRunner, root: Path, inputs: Inputs = small) -> None:
-    raw, recipe = root / "processing/input/raw", root / "processing/input/recipe"
-    for folder in (raw, recipe, root / "output"):
-        folder.mkdir(parents=True)
-    for name in ("train", "validation", "test", "features"):
-        (root / "processing/output" / name).mkdir(parents=True)
-    inputs(raw, recipe)
+    prepare(root, inputs)
     code = run_step(runner, root, "features").wait(120)
     assert code == 0, (root.parent / "features.log").read_text()
 
@@ -114,7 +120,37 @@ def test_docker_and_the_process_runner_write_the_same_bytes(
         features(runner, tmp_path / name / "ml", inputs)
     by_docker, by_process = (hashes(tmp_path / name / "ml/processing/output") for name in ("docker", "process"))
     assert by_docker == by_process
-    assert {path.split("/")[0] for path in by_docker} == {"train", "validation", "test", "features"}
+    assert {path.split("/")[0] for path in by_docker} == set(OUTPUTS)
+
+
+def test_the_sdks_own_local_mode_writes_the_same_bytes(
+    runners: dict[str, DockerRunner | ProcessRunner], image: str, compose_environment: dict[str, str], tmp_path: Path
+) -> None:
+    ours, theirs = tmp_path / "ours" / "ml", tmp_path / "theirs" / "ml"
+    features(runners["docker"], ours, flights)
+    prepare(theirs, flights)
+    step = {
+        "name": "Features",
+        "image": image,
+        # Without an entrypoint, local mode cannot take arguments.
+        "entrypoint": ["python3", "-m", "processing"],
+        "arguments": ["features"],
+        "environment": {"OMP_NUM_THREADS": "1"},
+        "inputs": {f"/opt/ml/{folder}": f"{theirs / folder}" for folder in INPUTS},
+        "outputs": {f"/opt/ml/processing/output/{name}": f"{theirs / 'processing/output' / name}" for name in OUTPUTS},
+    }
+    done = subprocess.run(
+        [sys.executable, LOCAL_MODE],
+        input=json.dumps({"steps": [step]}),
+        env=compose_environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"] == "Succeeded", done.stderr
+    assert hashes(theirs / "processing/output") == hashes(ours / "processing/output")
 
 
 @pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm"])
