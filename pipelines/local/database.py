@@ -138,6 +138,11 @@ class Database:
         with self.transaction():
             self._run("DELETE FROM documents WHERE kind = ? AND parent = ?", (kind, parent))
 
+    def delete_below(self, kind: str, start: str) -> None:
+        """Delete all documents of a kind whose id begins with this and a slash."""
+        with self.transaction():  # "0" follows "/"
+            self._run("DELETE FROM documents WHERE kind = ? AND id > ? AND id < ?", (kind, f"{start}/", f"{start}0"))
+
     def _save(self) -> None:
         """Write what is only in memory."""
         for name, row in list(self._unsaved.items()):

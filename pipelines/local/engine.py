@@ -12,15 +12,18 @@ own lock guards a dict and is never held while anything is called.
 from __future__ import annotations
 
 import threading
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from pipelines.definition import parse
+from pipelines.local.cache import forget_results
 from pipelines.local.database import Database
 from pipelines.local.events import StatusChange
 from pipelines.local.execution import (
     DEFINITION,
     EXECUTION,
     STEP,
+    Beginning,
     Execution,
     Json,
     Services,
@@ -30,8 +33,10 @@ from pipelines.local.execution import (
 from pipelines.local.jobs.job import INTERRUPTED
 from pipelines.local.machine.events import ExecutionStarted, StopRequested
 from pipelines.local.machine.flow import build_flow
+from pipelines.local.machine.retrying import retried
+from pipelines.local.machine.selection import Source, select, selected_flow
 from pipelines.local.machine.serial import from_json, head_to_json, step_to_json
-from pipelines.local.machine.state import ExecutionState
+from pipelines.local.machine.state import ExecutionState, Refusal
 
 
 class Engine:
@@ -47,15 +52,50 @@ class Engine:
     def _database(self) -> Database:
         return self._services.database
 
-    def prepare(self, request: StartRequest) -> Execution:
-        """An execution that is kept and has not begun. Raises `DefinitionError` for a graph that cannot be executed."""
-        flow = build_flow(request.definition, request.limit)
-        execution = Execution(self._services, flow, request, self._ended)
+    def prepare(
+        self, request: StartRequest, selected: Sequence[str] = (), source: Source | None = None
+    ) -> Execution | Refusal:
+        """An execution that is kept and has not begun: of all steps, or of the selected upon the results of the source.
+
+        Raises `DefinitionError` for a graph that cannot be executed.
+        """
+        flow, state = build_flow(request.definition, request.limit, caching=True), ExecutionState()
+        if selected:
+            chosen = select(flow, selected, source)
+            if isinstance(chosen, Refusal):
+                return chosen
+            flow, state = chosen.flow, chosen.state
+        return self._create(request, Beginning(flow, state, self._services.now()))
+
+    def resume(
+        self, record: Json, details: Json, limit: int | None, selected: Sequence[str] = ()
+    ) -> Execution | Refusal:
+        """An execution that ended, kept as one that goes on (`begin` lets it); its record's `details` are replaced."""
+        definition, state = parse(self.definition(record)), self.state(record)
+        flow = build_flow(definition, limit, caching=True)
+        if selected:
+            flow = selected_flow(flow, selected, state.steps)
+        going_on = retried(flow, state)
+        if isinstance(going_on, Refusal):
+            return going_on
+        request = StartRequest(
+            pipeline_name=record["pipeline_name"],
+            pipeline_arn=record["pipeline_arn"],
+            execution_id=record["id"],
+            definition=definition,
+            parameters=record["parameters"],
+            limit=limit,
+            details=details,
+        )
+        return self._create(request, Beginning(flow, going_on, datetime.fromtimestamp(record["start_time"], UTC)))
+
+    def _create(self, request: StartRequest, beginning: Beginning) -> Execution:
+        execution = Execution(self._services, request, beginning, self._ended)
         execution.create()
         return execution
 
     def begin(self, execution: Execution) -> None:
-        """Begin what `prepare` gave."""
+        """Begin what `prepare` or `resume` gave."""
         with self._lock:
             self._live[execution.arn.lower()] = execution
             closing = self._closing
@@ -63,7 +103,7 @@ class Engine:
             execution.post(StopRequested(self._services.now()))
             return
         execution.prepare()
-        execution.post(ExecutionStarted(execution.context.start_time))
+        execution.post(ExecutionStarted(self._services.now()))
 
     def stop(self, arn: str) -> bool:
         """Ask an execution to stop; False when it does not run."""
@@ -72,6 +112,18 @@ class Engine:
         if execution:
             execution.post(StopRequested(self._services.now()))
         return execution is not None
+
+    def update(self, arn: str, details: Json, limit: int | None) -> None:
+        """Change the details of an execution and its limit of parallel steps, also while it runs."""
+        with self._lock:
+            execution = self._live.get(arn.lower())
+        if execution and execution.update(details, limit):
+            return
+        with self._database.transaction():
+            record = self._database.get(EXECUTION, arn.lower())
+            if record:
+                details, now = {**record["details"], **details}, self._services.now().timestamp()
+                self._keep({**record, "details": details, "limit": limit, "last_modified": now})
 
     def describe(self, arn: str) -> Json | None:
         """What is kept of an execution, or None."""
@@ -96,6 +148,7 @@ class Engine:
         for record in self.list(pipeline_name):
             self._database.delete_children(STEP, record["arn"].lower())
         self._database.delete_children(EXECUTION, pipeline_name)
+        forget_results(self._database, pipeline_name)
 
     @property
     def busy(self) -> bool:
@@ -117,7 +170,7 @@ class Engine:
         record = {**record, "state": head_to_json(state), "last_modified": now.timestamp()}
         arn = record["arn"].lower()
         with self._database.transaction():
-            self._database.put(EXECUTION, arn, record, parent=record["pipeline_name"], place=record["start_time"])
+            self._keep(record)
             for name in changed:
                 step = {"name": name, "state": step_to_json(state.steps[name])}
                 self._database.put(STEP, f"{arn}/{name}", step, parent=arn, place=places[name])
@@ -127,6 +180,10 @@ class Engine:
 
         self._services.observe(StatusChange(record, step_type, before, state, changed, now))
 
+    def _keep(self, record: Json) -> None:
+        key, parent = record["arn"].lower(), record["pipeline_name"]
+        self._database.put(EXECUTION, key, record, parent=parent, place=record["start_time"])
+
     def close(self) -> None:
         """Ask every execution to stop, also those that are still to begin: the server is ending."""
         with self._lock:
@@ -135,6 +192,7 @@ class Engine:
         for execution in running:
             execution.post(StopRequested(self._services.now()))
 
-    def _ended(self, arn: str) -> None:
+    def _ended(self, execution: Execution) -> None:
         with self._lock:
-            self._live.pop(arn.lower(), None)
+            if self._live.get(execution.arn.lower()) is execution:  # else it goes on already, by a retry
+                del self._live[execution.arn.lower()]

@@ -1,8 +1,8 @@
 """One running execution: events change its state, the state is kept, and the machine's commands are carried out.
 
-Enters: events, from any thread. Leaves: steps begun (steps/) and stopped, documents read; each of them comes back as an
-event. A state is kept before the commands that follow from it; when it cannot be, the execution ends
-as Failed and says so, for what is not kept must not go on.
+Enters: events, from any thread. Leaves: steps begun (steps/) and stopped, documents read, the cache asked; each of them
+comes back as an event. A state is kept before the commands that follow from it, with the results that the cache is to
+have; when it cannot be, the execution ends as Failed and says so, for what is not kept must not go on.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from pipelines.definition import Definition
 from pipelines.errors import LocalError
+from pipelines.local.cache import StepCache
 from pipelines.local.database import Database
 from pipelines.local.events import Observer, StatusChange, unobserved
 from pipelines.local.jobs.parse import split_uri
@@ -25,7 +26,9 @@ from pipelines.local.machine.events import (
     Command,
     DocumentRead,
     Event,
+    KeepResult,
     Launch,
+    LookUpCache,
     ReadDocument,
     StepFailed,
     StepStarted,
@@ -67,6 +70,10 @@ class Services:
     readers: Executor
     observe: Observer = unobserved
 
+    @property
+    def cache(self) -> StepCache:
+        return StepCache(self.database, self.store)
+
 
 @dataclass(frozen=True)
 class StartRequest:
@@ -85,12 +92,23 @@ class StartRequest:
         return f"{self.pipeline_arn}/execution/{self.execution_id}"
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """Where an execution begins, or goes on: of a retried one, the steps that ended are there already."""
+
+    flow: Flow
+    state: ExecutionState
+    start_time: datetime
+
+
 class Execution:
     """An execution from its start to its end; `ended` is told of the end."""
 
-    def __init__(self, services: Services, flow: Flow, request: StartRequest, ended: Callable[[str], None]) -> None:
+    def __init__(
+        self, services: Services, request: StartRequest, beginning: Beginning, ended: Callable[[Execution], None]
+    ) -> None:
         self._services = services
-        self._flow = flow
+        self._flow = beginning.flow
         self._request = request
         self._ended = ended
         self.context = ExecutionContext(
@@ -98,10 +116,10 @@ class Execution:
             pipeline_arn=request.pipeline_arn,
             execution_id=request.execution_id,
             execution_arn=request.arn,
-            start_time=services.now(),
+            start_time=beginning.start_time,
             parameters=request.parameters,
         )
-        self._state = ExecutionState()
+        self._state = beginning.state
         self._observed: ExecutionState | None = None
         self._definition = definition_key(request.definition.text)
         self._lock = threading.RLock()  # of the state and what follows; see engine.py for the order of locks
@@ -118,9 +136,28 @@ class Execution:
             self._services.kinds.of(step_type).prepare()
 
     def create(self) -> None:
-        """Keep the execution for the first time. Raises `LocalError`."""
-        self._services.database.put(DEFINITION, self._definition, {"text": self._request.definition.text})
-        self._keep((), self.context.start_time, self._services.database.put)
+        """Keep the execution as it begins, in the place of what was kept of it. Raises `LocalError`."""
+        database = self._services.database
+        with database.transaction():
+            database.put(DEFINITION, self._definition, {"text": self._request.definition.text})
+            database.delete_children(STEP, self.arn.lower())
+            self._keep(self._state.steps, self._services.now(), database.put)
+
+    def update(self, details: Json, limit: int | None) -> bool:
+        """Change what the API says of it, and its limit of parallel steps; False when it has ended."""
+        with self._lock:
+            if self._state.ended:
+                return False
+            before = self._request, self._flow
+            try:
+                self._request = replace(self._request, details={**self._request.details, **details}, limit=limit)
+                self._flow = replace(self._flow, limit=limit)
+                self._keep((), self._services.now(), self._services.database.put)
+            except LocalError:
+                self._request, self._flow = before
+                raise
+        self.post(TimeReached(self._services.now()))  # there may be room for more steps now
+        return True
 
     def post(self, event: Event) -> None:
         """Let an event change the state, keep it, and carry out what follows."""
@@ -132,6 +169,9 @@ class Execution:
                 self._state = transition.state
                 with self._services.database.transaction():
                     record = self._keep(transition.changed, event.at, self._services.database.put)
+                    for command in transition.commands:
+                        if isinstance(command, KeepResult):
+                            self._services.cache.keep(command.entry)
                 self._tell(record, transition.changed, event.at)
                 for command in transition.commands:
                     self._carry_out(command)
@@ -140,7 +180,7 @@ class Execution:
                 self._give_up(error)
             ended = self._state.ended
         if ended:
-            self._ended(self.arn)
+            self._ended(self)
 
     def _give_up(self, error: Exception) -> None:
         """End as Failed, here and now: the state could not be kept, or the machine has a bug."""
@@ -194,8 +234,12 @@ class Execution:
                     self._stops[step]()
             case ReadDocument(step, uri):
                 self._services.readers.submit(self._read, step, uri)
+            case LookUpCache():
+                self._services.readers.submit(self._look_up, command)
             case Wait(_, until):
                 self._wake(until)
+            case KeepResult():
+                pass  # it was kept with the state
             case _:
                 raise NotImplementedError(f"the machine asks for {type(command).__name__}")
 
@@ -228,6 +272,9 @@ class Execution:
 
     def now(self) -> datetime:
         return self._services.now()
+
+    def _look_up(self, question: LookUpCache) -> None:
+        self.post(self._services.cache.answer(question, self._services.now()))
 
     def _read(self, step: str, uri: str) -> None:
         text, error = None, None

@@ -1,9 +1,10 @@
-"""Start, stop, describe and list executions and their steps (CONTRACT.md section 4)."""
+"""Start, retry, stop, update, describe and list executions and their steps (CONTRACT.md section 4)."""
 
 from __future__ import annotations
 
 import secrets
 import string
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,16 +12,18 @@ from typing import Any
 from pipelines.definition import Definition, parse
 from pipelines.definition.parameters import ParameterError, resolve_parameters
 from pipelines.errors import DefinitionError
+from pipelines.local.api.aliases import aliases_of, version_of
 from pipelines.local.api.pipelines import PipelineApi
 from pipelines.local.api.protocol import ApiError, Json, Operation, given, invalid, not_found, ordered, page, within
 from pipelines.local.api.tokens import answered, once
 from pipelines.local.engine import Engine
 from pipelines.local.execution import Execution, StartRequest
-from pipelines.local.machine.state import ExecutionState, StepState
+from pipelines.local.machine.selection import Source
+from pipelines.local.machine.state import ExecutionState, Refusal, StepState
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
-_NOT_EXECUTED = ("SelectiveExecutionConfig", "PipelineVersionAlias", "MlflowExperimentName")
-_DETAILS = ("PipelineExecutionDisplayName", "PipelineExecutionDescription", "PipelineParameters")
+_CHANGEABLE = ("PipelineExecutionDisplayName", "PipelineExecutionDescription", "ParallelismConfiguration")
+_DETAILS = (*_CHANGEABLE, "PipelineParameters", "SelectiveExecutionConfig")
 _REASON = 1024  # characters of a step's FailureReason; AWS's model has the limits
 _EXECUTION_REASON = 1300
 
@@ -37,7 +40,9 @@ class ExecutionApi:
     def operations(self) -> dict[str, Operation]:
         return {
             "StartPipelineExecution": self.start,
+            "RetryPipelineExecution": self.retry,
             "StopPipelineExecution": self.stop,
+            "UpdatePipelineExecution": self.update,
             "DescribePipelineExecution": self.describe,
             "DescribePipelineDefinitionForExecution": self.definition,
             "ListPipelineExecutions": self.list,
@@ -46,43 +51,68 @@ class ExecutionApi:
         }
 
     def start(self, request: Json) -> Json:
+        name = request["PipelineName"].rpartition("/")[2].lower()
+        return self._begin(f"StartPipelineExecution/{name}", request, lambda: self._prepare(request), parent=name)
+
+    def retry(self, request: Json) -> Json:
+        record = self.record(request["PipelineExecutionArn"])
+        key, parent = f"RetryPipelineExecution/{record['arn']}", record["pipeline_name"].lower()
+        return self._begin(key, request, lambda: self._resume(request), parent=parent)
+
+    def _begin(self, key: str, request: Json, prepare: Callable[[], Execution], parent: str) -> Json:
         prepared: list[Execution] = []
 
         def act() -> Json:
-            prepared.append(self._prepare(request))
+            prepared.append(prepare())
             return {"PipelineExecutionArn": prepared[0].arn}
 
-        name = request["PipelineName"].rpartition("/")[2].lower()
-        key = f"StartPipelineExecution/{name}"
-        answer = once(self.pipelines.database, key, request, act, parent=name)
+        answer = once(self.pipelines.database, key, request, act, parent=parent)
         for execution in prepared:  # after the transaction: it must hold no lock that jobs wait for
             self.engine.begin(execution)
         return answer
 
     def _prepare(self, request: Json) -> Execution:
-        for name in _NOT_EXECUTED:
-            if request.get(name):
-                raise invalid(f"not executed locally: {name}")
-        record = self.pipelines.record(request["PipelineName"], request.get("PipelineVersionId"))
+        if request.get("MlflowExperimentName"):
+            raise invalid("not executed locally: MlflowExperimentName")
+        if request.get("RoleArn"):
+            raise invalid("RoleArn is for pipelines that AWS manages: executions of this one use the pipeline's role")
+        record = self.pipelines.chosen(request)
         definition = definition_of(record["PipelineDefinition"])
-        parallelism = request.get("ParallelismConfiguration") or record.get("ParallelismConfiguration") or {}
+        details = given(record, "ParallelismConfiguration", "PipelineVersionId") | given(request, *_DETAILS)
         start = StartRequest(
             pipeline_name=record["PipelineName"],
             pipeline_arn=record["PipelineArn"],
             execution_id="".join(secrets.choice(_ID_LETTERS) for _ in range(12)),
             definition=definition,
             parameters=_parameters(definition, request),
-            limit=parallelism.get("MaxParallelExecutionSteps"),
-            details={
-                **given(request, *_DETAILS),
-                **({"ParallelismConfiguration": parallelism} if parallelism else {}),
-                "PipelineVersionId": record["PipelineVersionId"],
-            },
+            limit=_limit(details),
+            details=details,
         )
         try:
-            return self.engine.prepare(start)
+            return _accepted(self.engine.prepare(start, _selected(details), self._source(details, record)))
         except DefinitionError as error:
             raise invalid(str(error)) from error
+
+    def _source(self, details: Json, pipeline: Json) -> Source | None:
+        """The execution that a selective one copies from; as on the service, the newest is not taken unasked."""
+        arn = (details.get("SelectiveExecutionConfig") or {}).get("SourcePipelineExecutionArn")
+        if not arn:
+            return None
+        source = self.record(arn)
+        if source["pipeline_arn"] != pipeline["PipelineArn"]:
+            raise invalid(f"Invalid SourcePipelineExecutionArn: {arn}. It is of another pipeline")
+        return Source(source["arn"], self.engine.state(source))
+
+    def _resume(self, request: Json) -> Execution:
+        record = self.record(request["PipelineExecutionArn"])
+        details = record["details"] | given(request, "ParallelismConfiguration")
+        return _accepted(self.engine.resume(record, details, _limit(details), _selected(details)))
+
+    def update(self, request: Json) -> Json:
+        record = self.record(request["PipelineExecutionArn"])
+        details = given(request, *_CHANGEABLE)
+        self.engine.update(record["arn"], details, _limit(record["details"] | details))
+        return {"PipelineExecutionArn": record["arn"]}
 
     def stop(self, request: Json) -> Json:
         record = self.record(request["PipelineExecutionArn"])
@@ -107,7 +137,13 @@ class ExecutionApi:
             "CreationTime": record["start_time"],
             "LastModifiedTime": record["last_modified"],
             **{key: value for key, value in record["details"].items() if key != "PipelineParameters"},
+            **self._aliases(record),
         }
+
+    def _aliases(self, record: Json) -> Json:
+        """The aliases that the version of an execution has now."""
+        aliases = aliases_of(self.pipelines.record(record["pipeline_arn"]), record["details"]["PipelineVersionId"])
+        return {"PipelineVersionAliases": aliases} if aliases else {}
 
     def definition(self, request: Json) -> Json:
         record = self.record(request["PipelineExecutionArn"])
@@ -115,14 +151,19 @@ class ExecutionApi:
 
     def list(self, request: Json) -> Json:
         pipeline = self.pipelines.record(request["PipelineName"])
+        alias = request.get("PipelineVersionAlias")
+        version = version_of(pipeline, alias) if alias else None
         found = [
             record
             for record in self.engine.list(pipeline["PipelineName"])
             if within(request, "Created", record["start_time"])
+            and version in (None, record["details"]["PipelineVersionId"])
         ]
         keys = {"CreationTime": "start_time", "PipelineExecutionArn": "arn"}
         answer = page(ordered(found, request, keys), request, "PipelineExecutionSummaries")
-        answer["PipelineExecutionSummaries"] = [_summary(record) for record in answer["PipelineExecutionSummaries"]]
+        answer["PipelineExecutionSummaries"] = [
+            _summary(record) | self._aliases(record) for record in answer["PipelineExecutionSummaries"]
+        ]
         return answer
 
     def steps(self, request: Json) -> Json:
@@ -149,6 +190,23 @@ class ExecutionApi:
         if record is None:
             raise not_found(f"Pipeline execution {arn} does not exist")
         return record
+
+
+def _accepted(prepared: Execution | Refusal) -> Execution:
+    if isinstance(prepared, Refusal):
+        raise ApiError(prepared.code, prepared.message)
+    return prepared
+
+
+def _limit(details: Json) -> int | None:
+    limit: int | None = (details.get("ParallelismConfiguration") or {}).get("MaxParallelExecutionSteps")
+    return limit
+
+
+def _selected(details: Json) -> tuple[str, ...]:
+    """The steps of a selective execution."""
+    config = details.get("SelectiveExecutionConfig") or {}
+    return tuple(step["StepName"] for step in config.get("SelectedSteps") or ())
 
 
 def _parameters(definition: Definition, request: Json) -> dict[str, Any]:

@@ -1,14 +1,14 @@
-"""Create, update, describe, list and delete pipelines and their versions (CONTRACT.md section 4)."""
+"""Create, update, describe, list and delete pipelines (CONTRACT.md section 4)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from pipelines.definition import parse, unknown_references
 from pipelines.errors import DefinitionError
+from pipelines.local.api.aliases import aliases_of, version_of, with_aliases
 from pipelines.local.api.protocol import (
     ApiError,
     Json,
@@ -52,7 +52,6 @@ class PipelineApi:
             "DeletePipeline": self.delete,
             "DescribePipeline": self.describe,
             "ListPipelines": self.list,
-            "ListPipelineVersions": self.versions,
         }
 
     def create(self, request: Json) -> Json:
@@ -80,7 +79,7 @@ class PipelineApi:
             "LastModifiedTime": now,
             **given(request, "PipelineDescription", "ParallelismConfiguration"),
         }
-        self._keep(record, text, version=1)
+        self._keep(with_aliases(record, 1, request.get("PipelineVersionAliases") or ()), text, version=1)
         tag(self.database, arn, request)
         return {"PipelineArn": arn}
 
@@ -94,7 +93,11 @@ class PipelineApi:
                 _check(new)
                 version += new != text
                 text = new
-            self._keep(record, text, version)
+            aliases = request.get("PipelineVersionAliases") or ()
+            if aliases and version == record["PipelineVersionId"]:
+                fix = "to change those of an existing version, use UpdatePipelineVersion"
+                raise invalid(f"PipelineVersionAliases are for a changed definition, and it is the same: {fix}")
+            self._keep(with_aliases(record, version, aliases), text, version)
         return {"PipelineArn": record["PipelineArn"], "PipelineVersionId": version}
 
     def delete(self, request: Json) -> Json:
@@ -118,12 +121,14 @@ class PipelineApi:
         return {"PipelineArn": record["PipelineArn"]}
 
     def describe(self, request: Json) -> Json:
-        record = self.record(request["PipelineName"], request.get("PipelineVersionId"))
+        record = self.chosen(request)
         last = self._last_start(record)
         more = {"LastRunTime": last} if last else {}
         return {**record, "CreatedBy": _USER, "LastModifiedBy": _USER, **more}
 
     def list(self, request: Json) -> Json:
+        if request.get("ManagedBy") == "AWS":  # of those there are none here
+            return {"PipelineSummaries": []}
         prefix = request.get("PipelineNamePrefix", "")
         found = [
             record
@@ -135,30 +140,35 @@ class PipelineApi:
         answer["PipelineSummaries"] = [self._summary(record) for record in answer["PipelineSummaries"]]
         return answer
 
-    def versions(self, request: Json) -> Json:
-        record = self.record(request["PipelineName"])
-        versions = self.database.list(VERSION, record["PipelineName"].lower())
-        if request.get("SortOrder") == "Ascending":
-            versions.reverse()
-        answer = page(versions, request, "PipelineVersionSummaries")
-        answer["PipelineVersionSummaries"] = [
-            given(version, "PipelineArn", "PipelineVersionId", "CreationTime")
-            for version in answer["PipelineVersionSummaries"]
-        ]
-        return answer
-
-    def record(self, name_or_arn: str, version: int | None = None) -> Json:
-        """A pipeline's record, at a version or the latest. Raises `ApiError` (ResourceNotFound)."""
-        name = name_or_arn.rpartition("/")[2].lower()
-        record = self.database.get(PIPELINE, name)
+    def record(self, name_or_arn: str) -> Json:
+        """What is kept of a pipeline. Raises `ApiError` (ResourceNotFound)."""
+        record = self.database.get(PIPELINE, name_or_arn.rpartition("/")[2].lower())
         if record is None:
             raise not_found(f"Pipeline {name_or_arn} does not exist")
-        if version is not None:
-            kept = self.database.get(VERSION, _version_key(name, version))
-            if kept is None:
-                raise not_found(f"Pipeline {name_or_arn} has no version {version}")
-            record = {**record, **given(kept, "PipelineDefinition", "PipelineVersionId")}
         return record
+
+    def version(self, record: Json, version: int) -> Json:
+        """What is kept of a pipeline's version. Raises `ApiError` (ResourceNotFound)."""
+        kept = self.database.get(VERSION, version_key(record["PipelineName"], version))
+        if kept is None:
+            raise not_found(f"Pipeline {record['PipelineName']} has no version {version}")
+        return kept
+
+    def chosen(self, request: Json) -> Json:
+        """The pipeline of a request, at the version that its PipelineVersionId or PipelineVersionAlias names, or the
+        latest. Raises `ApiError`.
+        """
+        record = self.record(request["PipelineName"])
+        version, alias = request.get("PipelineVersionId"), request.get("PipelineVersionAlias")
+        if version is not None and alias is not None:
+            raise invalid("Provide either PipelineVersionId or PipelineVersionAlias")
+        if alias is not None:
+            version = version_of(record, alias)
+        kept = self.version(record, record["PipelineVersionId"] if version is None else version)
+        aliases = aliases_of(record, kept["PipelineVersionId"])
+        pipeline = {key: value for key, value in record.items() if key != "aliases"}
+        created = {"CreationTime": record["CreationTime"]}
+        return {**pipeline, **kept, **created, **({"PipelineVersionAliases": aliases} if aliases else {})}
 
     def _summary(self, record: Json) -> Json:
         names = ("PipelineArn", "PipelineName", "PipelineDisplayName", "PipelineDescription", "RoleArn")
@@ -172,15 +182,15 @@ class PipelineApi:
 
     def _keep(self, record: Json, text: str, version: int) -> None:
         name = record["PipelineName"].lower()
-        record.update(PipelineDefinition=text, PipelineVersionId=version)
         kept = {
             "PipelineArn": record["PipelineArn"],
             "PipelineVersionId": version,
             "PipelineDefinition": text,
             "CreationTime": record["LastModifiedTime"],
         }
+        record = {**record, "PipelineDefinition": text, "PipelineVersionId": version}
         self.database.put(PIPELINE, name, record, place=record["CreationTime"])
-        key = _version_key(name, version)
+        key = version_key(name, version)
         if self.database.get(VERSION, key) is None:
             self.database.put(VERSION, key, kept, parent=name, place=version)
 
@@ -213,5 +223,6 @@ def _check(text: str) -> None:
         raise invalid(f'{_BAD} {item.where}: there is no {item.kind} "{item.name}"{hint}')
 
 
-def _version_key(name: str, version: Any) -> str:
-    return f"{name}/{int(version):09d}"
+def version_key(name: str, version: int) -> str:
+    """What a pipeline's version is kept under."""
+    return f"{name.lower()}/{version:09d}"

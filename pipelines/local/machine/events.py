@@ -85,13 +85,15 @@ class DocumentRead:
 class CacheAnswered:
     """The answer to a LookUpCache: the entry to use, if there is one, or else the nearest, to explain the miss with.
 
-    `cache.look_up` finds both. An entry that does not match is a miss: the machine trusts nobody with that.
+    `cache.look_up` finds both. An entry that does not match is a miss: the machine trusts nobody with that. `unusable`
+    says why an entry that would match is not offered as a hit.
     """
 
     at: datetime
     step: str
     hit: CacheEntry | None = None
     nearest: CacheEntry | None = None
+    unusable: str | None = None
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def _kept(flow: Flow, state: ExecutionState, name: str, step: StepState) -> Step
     """What is left of a step; None when it is decided anew."""
     if step.iteration is not None and _loop_kept(flow, state, step.iteration.parent):
         return step
-    if step.status not in ENDED:
+    if not _begun(step):
         return None
     if step.status == SUCCEEDED or step.selective_source is not None or _goes_on_after(flow, state, name, step):
         return step
@@ -81,7 +81,13 @@ def _kept(flow: Flow, state: ExecutionState, name: str, step: StepState) -> Step
         return replace(
             step, status=EXECUTING, attempt=step.attempt + 1, end=None, failure_reason=None, metadata={}, properties={}
         )
-    return StepState(READY, attempt=step.attempt + 1, iteration=step.iteration)
+    # One that an earlier retry made ready and that never began has this attempt still before it.
+    return StepState(READY, attempt=step.attempt + (step.status in ENDED), iteration=step.iteration)
+
+
+def _begun(step: StepState) -> bool:
+    """Whether a step ended, in this run of the execution or in one before."""
+    return step.status in ENDED or (step.status == READY and step.attempt > 1)
 
 
 def _loop_kept(flow: Flow, state: ExecutionState, loop: str) -> bool:
@@ -93,7 +99,7 @@ def _goes_on_after(flow: Flow, state: ExecutionState, name: str, step: StepState
     for follower, requirement in flow.waiting_for(name):
         if handles(requirement, step):
             found = state.steps.get(follower)
-            if found is not None and found.status in ENDED:
+            if found is not None and _begun(found):
                 return True
             if step.status == FAILED and (found is None or found.status != NOT_TAKEN):
                 return True

@@ -145,7 +145,7 @@ def _settled(
     if hit is not None and same and is_hit(hit, key_digest(key), _before(draft.at, age)):
         draft.end(name, SUCCEEDED, properties=hit.properties, metadata=hit.metadata, cache_hit=hit.execution_arn)
         return True
-    why = why_missed(step.cache, step.type, key, answer.nearest or hit, draft.at)
+    why = answer.unusable or why_missed(step.cache, step.type, key, answer.nearest or hit, draft.at)
     draft.update(name, looks_up=False, cache_miss=why)
     return False
 

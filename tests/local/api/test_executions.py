@@ -343,12 +343,6 @@ def test_an_execution_that_is_not_there_is_not_found(aws: LocalAws) -> None:
             getattr(aws.sagemaker, operation)(PipelineName=fresh())
 
 
-def test_selective_execution_is_refused_rather_than_ignored(aws: LocalAws) -> None:
-    pipeline = aws.create([fail()])
-    with refused("ValidationException", "not executed locally: SelectiveExecutionConfig"):
-        aws.start(pipeline, SelectiveExecutionConfig={"SelectedSteps": [{"StepName": "Stop"}]})
-
-
 def test_fifty_short_executions_at_once_all_succeed(aws: LocalAws) -> None:
     decides = aws.create([condition(f"C{number}", compare("Equals", 1, 1)) for number in range(5)])
     works = aws.create([aws.step("Job")])

@@ -250,16 +250,13 @@ def test_a_request_that_breaks_the_model_is_refused_with_every_fault(aws: LocalA
 @pytest.mark.parametrize(
     "operation",
     [
-        "retry_pipeline_execution",
         "send_pipeline_execution_step_success",
         "create_transform_job",
         "create_hyper_parameter_tuning_job",
     ],
 )
 def test_what_is_not_executed_says_so(aws: LocalAws, operation: str) -> None:
-    arn = f"arn:aws:sagemaker:eu-central-1:123456789012:pipeline/{fresh()}/execution/abcdefghijkl"
     requests = {
-        "retry_pipeline_execution": {"PipelineExecutionArn": arn},
         "send_pipeline_execution_step_success": {"CallbackToken": "a" * 10},
         "create_transform_job": {
             "TransformJobName": "t",
