@@ -37,7 +37,8 @@ class StepRun:
     end: datetime | None = None
     reason: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    cached_from: str = ""  # the execution whose result was taken instead of running the step
+    cached_from: str = ""  # the execution whose result the step cache gave instead of running the step
+    reused_from: str = ""  # the execution that a selective one took the result from
 
     @property
     def job(self) -> tuple[str, str] | None:
@@ -93,6 +94,7 @@ def _step_run(step: Json) -> StepRun:
         reason=step.get("FailureReason", ""),
         metadata=step.get("Metadata") or {},
         cached_from=(step.get("CacheHitResult") or {}).get("SourcePipelineExecutionArn") or "",
+        reused_from=(step.get("SelectiveExecutionResult") or {}).get("SourcePipelineExecutionArn") or "",
     )
 
 

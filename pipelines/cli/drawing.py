@@ -77,7 +77,7 @@ def steps_table(execution: Execution, expected: Sequence[str], rows: int | None 
     ran, waiting = execution.steps[-rows if rows else 0 :], _not_run(execution, expected)
     waiting = waiting[: None if rows is None else rows - len(ran)]
     for step in ran:
-        status = "Cached" if step.cached_from else step.status
+        status = "Cached" if step.cached_from else "Reused" if step.reused_from else step.status
         detail = Text(_detail(step), no_wrap=one_line, overflow="ellipsis" if one_line else "fold")
         table.add_row(Text(step.name), Text(status, _COLOURS.get(step.status, "")), _duration(step), detail)
     for name in waiting:
@@ -109,8 +109,9 @@ def _detail(step: StepRun) -> str:
     """What is to be known of a step at a glance: why it failed, how a gate decided, what was registered."""
     if step.reason:
         return step.reason.splitlines()[0]
-    if step.cached_from:
-        return f"result of {step.cached_from.rpartition('/')[2]}"
+    source = step.cached_from or step.reused_from
+    if source:
+        return f"result of {source.rpartition('/')[2]}"
     outcome = (step.metadata.get("Condition") or {}).get("Outcome")
     package = (step.metadata.get("RegisterModel") or {}).get("Arn") or ""
     return str(outcome or package.rpartition(":model-package/")[2])
@@ -167,6 +168,7 @@ def as_json(
                 "end": step.end.isoformat() if step.end else None,
                 "reason": step.reason,
                 "cached_from": step.cached_from,
+                "reused_from": step.reused_from,
                 "metadata": dict(step.metadata),
                 "log_tail": [line.text for line in tails.get(step.name, ())],
             }

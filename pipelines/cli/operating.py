@@ -93,8 +93,8 @@ def why(given: argparse.Namespace, terminal: Terminal) -> int:
         _tell(terminal, found.likely)
     for failure in found.failures:
         _show(terminal, project, execution, failure)
-    if commands:
-        terminal.result("\ngo on with\n" + "\n".join(f"  {command}" for command in commands))
+    for title, words in commands.items():
+        terminal.result(f"\n{title}\n" + "\n".join(f"  {command}" for command in words))
     return FINE
 
 
@@ -117,24 +117,24 @@ def _tell(terminal: Terminal, likely: Likely | None) -> None:
         terminal.result(f"  likely cause: {likely.what}\n  mend: {likely.mend}")
 
 
-def _go_on(project: Project, found: Diagnosis) -> list[str]:
-    """The commands that bring the execution on, once the cause is mended."""
+def _go_on(project: Project, found: Diagnosis) -> dict[str, list[str]]:
+    """The commands that bring the execution on once the cause is mended, by what had to be mended."""
     execution = found.execution
     if not execution.ended:
-        return [project.command(f"status --watch --execution {execution.id}")]
+        return {"it still runs": [project.command(f"status --watch --execution {execution.id}")]}
     if execution.status == "Succeeded":
-        return []
-    ended_by_gate = any("Fail" in failure.step.metadata for failure in found.failures)
-    if not ended_by_gate and (found.way == "retry" or not found.failures):
-        return [project.command(f"retry {execution.id} --wait")]
-    deploy = project.command("deploy")
-    steps = " ".join(found.unfinished)
-    if ended_by_gate or not steps:
-        return [deploy, project.command("start --wait")]
-    return [deploy, project.command(f"start --from {execution.id} --wait")]
+        return {}
+    again = {"go on": [project.command(f"retry {execution.id} --wait")]}
+    if found.way == "retry":
+        return again
+    upon = f"start --from {execution.id} --wait" if found.unfinished and not found.is_gate else "start --wait"
+    anew = {"go on, the pipeline or its image corrected": [project.command("deploy"), project.command(upon)]}
+    if found.is_gate:
+        return anew
+    return {**anew, "go on, if only data or a permission was wrong": again["go on"]}
 
 
-def _as_json(found: Diagnosis, commands: list[str]) -> dict[str, Any]:
+def _as_json(found: Diagnosis, commands: Mapping[str, list[str]]) -> dict[str, Any]:
     def likely(cause: Likely | None) -> dict[str, str] | None:
         return asdict(cause) if cause else None
 
@@ -154,7 +154,7 @@ def _as_json(found: Diagnosis, commands: list[str]) -> dict[str, Any]:
             }
             for failure in found.failures
         ],
-        "commands": commands,
+        "commands": dict(commands),
     }
 
 

@@ -44,6 +44,11 @@ class Diagnosis:
         return "retry" if all(cause and cause.way == "retry" for cause in causes) else "redeploy"
 
     @property
+    def is_gate(self) -> bool:
+        """Whether a Fail step ended it: such an execution is not retried (CONTRACT.md section 1.9)."""
+        return any("Fail" in failure.step.metadata for failure in self.failures)
+
+    @property
     def unfinished(self) -> tuple[str, ...]:
         """The steps that failed or were stopped."""
         return tuple(step.name for step in self.execution.steps if step.status in ("Failed", "Stopped"))
