@@ -19,6 +19,7 @@ from typing import IO, cast
 from pipelines.context import read_context
 from pipelines.engine import Engine, find_engine
 from pipelines.errors import LocalError
+from pipelines.local.runner.image import OWN_ENTRYPOINT
 from pipelines.local.runner.log import LogWriter, pump
 from pipelines.local.runner.process import Container, ContainerRequest
 
@@ -54,7 +55,8 @@ class DockerRunner:
         image = self._image(request)
         name = f"pipelines-{uuid.uuid4().hex[:12]}"
         program, *arguments = request.command
-        words = ["run", *self._run_options, "--rm", "--name", name, "--label", self._label, "--entrypoint", program]
+        words = ["run", *self._run_options, "--rm", "--name", name, "--label", self._label]
+        words += ["--entrypoint", program] if program != OWN_ENTRYPOINT else []
         words += ["--volume", f"{request.opt_ml.resolve()}:/opt/ml"]
         words += [] if request.network else ["--network", "none"]
         variables = dict(request.environment)

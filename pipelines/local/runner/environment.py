@@ -8,6 +8,7 @@ whoever is killed, or builds the same at once, leaves and finds a whole environm
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -116,13 +117,20 @@ def _interpreter(python: str | None, settings: Mapping[str, str], report: Callab
     ours = platform.python_version()
     if python is None or python == f"{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable, ours
-    arguments = ["python", "find", "--no-project", "--no-python-downloads", "--show-version", "--system", python]
-    asked = _uv(arguments, settings)
-    found = _uv([word for word in arguments if word != "--show-version"], settings)
-    if asked.returncode or found.returncode:
+    found = _find(python, tuple(sorted(settings.items())))
+    if found is None:
         report(f"the image asks for Python {python}, which is not on this machine; Python {ours} takes its place")
         return sys.executable, ours
-    return found.stdout.strip(), asked.stdout.strip()
+    return found
+
+
+@functools.cache
+def _find(python: str, settings: tuple[tuple[str, str], ...]) -> tuple[str, str] | None:
+    """An interpreter of this machine and its version; looked for once, not for each job."""
+    arguments = ["python", "find", "--no-project", "--no-python-downloads", "--show-version", "--system", python]
+    asked = _uv(arguments, dict(settings))
+    found = _uv([word for word in arguments if word != "--show-version"], dict(settings))
+    return None if asked.returncode or found.returncode else (found.stdout.strip(), asked.stdout.strip())
 
 
 def _build(

@@ -15,13 +15,16 @@ from pipelines.local.runner.context import Copy, read_context
 from pipelines.local.runner.dockerfile import parse
 from pipelines.local.runner.stage import Build, Stage, advance, begin, declare
 
+OWN_ENTRYPOINT = ""  # in a command: what the image itself names, which only an engine knows
+
 
 @dataclass(frozen=True)
 class Image:
     """A container image, as far as a plain process can stand in for it.
 
-    `folder` is the build context (None: nothing is known of the image), `requirements` the file that its build installs
-    from, `python` the version that its base names ("3.11").
+    `folder` is the build context (None: there is none here), `requirements` the file that its build installs from,
+    `python` the version that its base names ("3.11"), `notices` what a job's log says of it. Of an image that is
+    `opaque` only a container engine knows more.
     """
 
     folder: Path | None = None
@@ -32,6 +35,8 @@ class Image:
     copies: tuple[Copy, ...] = ()
     requirements: Path | None = None
     python: str | None = None
+    notices: tuple[str, ...] = ()
+    opaque: bool = False
 
 
 def bare_image() -> Image:
@@ -95,7 +100,9 @@ def _requirements(build: Build, file: Path) -> Path | None:
 
 def command(image: Image, entrypoint: Sequence[str] | None, arguments: Sequence[str] | None) -> tuple[str, ...]:
     """What a job executes, as SageMaker documents it: the request's entrypoint hides the image's ENTRYPOINT and CMD,
-    its arguments replace the image's CMD."""
+    its arguments replace the image's CMD. Of an opaque image the program is `OWN_ENTRYPOINT`."""
+    if image.opaque and not entrypoint:
+        return (OWN_ENTRYPOINT, *(arguments or ()))
     if entrypoint:
         resolved = (*entrypoint, *(arguments or ()))
     else:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,14 +92,20 @@ class ProcessRunner:
         """Build what is missing and start the program. Raises LocalError when the environment cannot be built."""
         isolation = self._isolation or probe()
         image = request.image
-        environment = ensure_environment(image.requirements, self._environments, self._report, image.python)
+        notices = list(image.notices)
+
+        def report(text: str) -> None:
+            notices.append(f"pipelines: {text}")
+            self._report(text)
+
+        environment = ensure_environment(image.requirements, self._environments, report, image.python)
         scratch = Path(tempfile.mkdtemp(prefix=f".{request.opt_ml.name}-", dir=request.opt_ml.parent)).resolve()
         try:
             places = Places(scratch, request.opt_ml.resolve(), environment.resolve())
             places.create()
             place(image, places.files)
             order = _private(request, places) if isolation.private else _plain(request, places)
-            return _launch(order, request.log, scratch, _warning(request, isolation))
+            return _launch(order, request.log, scratch, [*notices, *_warning(request, isolation)])
         except BaseException:
             remove(scratch)
             raise
@@ -150,17 +156,17 @@ def _path_on_machine(part: str, places: Places) -> str:
     return str(copied) if part.startswith("/") and part.strip("/") and os.path.lexists(copied) else part
 
 
-def _warning(request: ContainerRequest, isolation: Isolation) -> str | None:
+def _warning(request: ContainerRequest, isolation: Isolation) -> Iterator[str]:
     if isolation.private:
-        return None
+        return
     network = "" if request.network else " The network is not cut off, though the job asks for it."
-    return (
+    yield (
         f"pipelines: no private /opt/ml here: {isolation.reason}. OPT_ML={request.opt_ml.resolve()} is set instead; "
         f"a program that hard-codes /opt/ml does not find its data.{network} fix: {isolation.fix}"
     )
 
 
-def _launch(order: str, log: Path, scratch: Path, warning: str | None) -> Container:
+def _launch(order: str, log: Path, scratch: Path, notices: Sequence[str]) -> Container:
     launcher = subprocess.Popen(
         launch_command(),
         stdin=subprocess.PIPE,
@@ -172,8 +178,8 @@ def _launch(order: str, log: Path, scratch: Path, warning: str | None) -> Contai
         start_new_session=True,  # neither Ctrl-C nor a closed terminal reaches the job past the server
     )
     writer = LogWriter(log)
-    if warning:
-        writer.line(warning)
+    for notice in notices:
+        writer.line(notice)
     return _Process(launcher, order, writer, scratch)
 
 
