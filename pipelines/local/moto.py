@@ -1,8 +1,8 @@
 """moto, for every AWS service that is not ours: a WSGI application, loaded at the first request that needs it.
 
-moto keeps its state in memory. Requests to SageMaker that change it (the model registry) are kept in a journal and
-played again when moto is loaded by the next server, so that what was registered is still there. What moto does not have
-it answers with a page or an exception; here that becomes the error that the service's clients understand.
+moto keeps its state in memory. Calls that change what outlives the server (journal.py says which) are kept and carried
+out again when moto is loaded by the next one. What moto does not have it answers with a page or an exception; here that
+becomes the error that the service's clients understand.
 """
 
 from __future__ import annotations
@@ -10,20 +10,29 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
+import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
 from html import escape
 from typing import Any
 
 from werkzeug.test import run_wsgi_app
 
 from pipelines.errors import LocalError
+from pipelines.local.api.protocol import read_body
+from pipelines.local.call import FORM, Call, json_call, read_call, service_of
 from pipelines.local.database import Database
+from pipelines.local.journal import EFFECTS, Entry, Journal, effect_of
 from pipelines.local.wsgi import Environ, StartResponse, WsgiApplication
 
-_JOURNAL = "journal"
-_READS = ("Describe", "List", "Get", "Search", "BatchDescribe", "Query")
+_ACCOUNT = "123456789012"  # moto's
+_QUEUE = re.compile(r"https?://([^/]+)(/\d{12}/[A-Za-z0-9_.-]{1,80})")
+_REGION = re.compile(r"\b[a-z]{2}(?:-[a-z]+)+-\d\b")
 _UNKNOWN = "UnknownOperationException"
+_NOW = partial(datetime.now, UTC)
 _log = logging.getLogger(__name__)
 
 
@@ -36,18 +45,23 @@ class MotoError(Exception):
 
 
 class Moto:
-    """moto's server application, with a journal of what changed the model registry."""
+    """moto's server application, with a journal of what its clients changed."""
 
-    def __init__(self, database: Database, region: str) -> None:
-        self._database = database
-        self._region = region
+    def __init__(self, database: Database, region: str, now: Callable[[], datetime] = _NOW) -> None:
+        self.region = region
+        self._now = now
+        self._journal = Journal(database, region)
         self._lock = threading.RLock()
         self._application: WsgiApplication | None = None
+        self._listeners: list[Callable[[str], None]] = []
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
         try:
-            return _run(self._loaded(), environ, start_response)
+            call = self._read(environ)
+            if call is None or effect_of(call) is None:
+                return _run(self._loaded(), environ, start_response)
+            return self._change(call, environ, start_response)
         except MotoError as error:
             return _refuse(error, environ, start_response)
 
@@ -55,21 +69,75 @@ class Moto:
         """Load moto in the background: the first request that needs it does not wait for its import."""
         threading.Thread(target=self._loaded, daemon=True).start()
 
+    def has(self, service: str) -> bool:
+        """Whether anything of a service is kept; where nothing is, moto need not be loaded to know."""
+        return self._journal.has(service)
+
+    def listen(self, listener: Callable[[str], None]) -> None:
+        """Tell someone of the name of each service that was changed, after it was."""
+        self._listeners.append(listener)
+
     def sagemaker(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Call a SageMaker operation of moto's. Raises `MotoError`, or `LocalError` when the journal is not written."""
+        return self.call(json_call("sagemaker", self.region, operation, request))
+
+    def send_message(self, queue_url: str, body: str) -> None:
+        """Put a message into a queue. Raises `MotoError`, as for a queue that is not there."""
+        found = _QUEUE.fullmatch(queue_url)
+        if not found:
+            raise MotoError("QueueDoesNotExist", f"{queue_url!r} is not a queue's URL")
+        named = _REGION.search(found[1])
+        region = named[0] if named else self.region
+        request = {"QueueUrl": f"https://sqs.{region}.amazonaws.com{found[2]}", "MessageBody": body}
+        self.call(json_call("sqs", region, "SendMessage", request))
+
+    def call(self, call: Call) -> dict[str, Any]:
+        """Make a call of one's own and give its answer, empty where it is not JSON.
+
+        Raises `MotoError`, or `LocalError` when the journal is not written.
+        """
+        if effect_of(call) is None:
+            return _send(self._loaded(), call)
+        status: list[str] = []
+        body = self._change(call, call.environ(), lambda line, _headers: status.append(line))
+        return _answer(call, status[0], b"".join(body))
+
+    def _read(self, environ: Environ) -> Call | None:
+        """The call of a service of which changes are kept; its body can be read again."""
+        service, _ = service_of(environ)
+        if service not in EFFECTS or environ["REQUEST_METHOD"] == "GET":
+            return None
+        body = read_body(environ)
+        environ["CONTENT_LENGTH"] = str(len(body))
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        environ["wsgi.input"] = io.BytesIO(body)
+        return read_call(environ, body)
+
+    def _change(self, call: Call, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Let moto carry out a call that is kept when it succeeds."""
+        from moto.moto_api._internal import mock_random
+
+        status: list[str] = []
+
+        def started(line: str, headers: Any) -> None:
+            status.append(line)
+            start_response(line, headers)
+
         with self._lock:
             application = self._loaded()
-            answer = self._send(application, operation, request)
-            if not operation.startswith(_READS):
-                self._remember(operation, request)
-        return answer
-
-    def _remember(self, operation: str, request: dict[str, Any]) -> None:
-        with self._database.transaction():
-            last = self._database.list(_JOURNAL, limit=1)
-            number = last[0]["number"] + 1 if last else 0
-            entry = {"number": number, "operation": operation, "request": request}
-            self._database.put(_JOURNAL, f"{number:09d}", entry, place=number)
+            entry = Entry(call, secrets.randbits(63), self._now().timestamp())
+            mock_random.seed(entry.seed)  # identifiers that moto makes up are made up again
+            try:
+                body = b"".join(_run(application, environ, started))
+            finally:
+                mock_random.seed()
+            changed = status[0].startswith("2")
+            if changed:
+                self._journal.remember(entry, body.decode(errors="replace"))
+        if changed:
+            for listener in self._listeners:
+                listener(call.service)
+        return [body]
 
     def _loaded(self) -> WsgiApplication:
         with self._lock:
@@ -77,44 +145,63 @@ class Moto:
                 from moto.server import DomainDispatcherApplication, create_backend_app  # a second: only when needed
 
                 application = DomainDispatcherApplication(create_backend_app)
-                for entry in reversed(self._database.list(_JOURNAL)):
-                    self._replay(application, entry)
+                for entry in self._journal.entries():
+                    _replay(application, entry)
                 self._application = application
             return self._application
 
-    def _replay(self, application: WsgiApplication, entry: dict[str, Any]) -> None:
-        """Do again what an earlier server did; an entry that a newer moto refuses does not cost the rest."""
-        try:
-            self._send(application, entry["operation"], entry["request"])
-        except MotoError:
-            _log.exception("the journal's %s was not played again", entry["operation"])
 
-    def _send(self, application: WsgiApplication, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        body = json.dumps(request).encode()
-        scope = f"local/20260101/{self._region}/sagemaker/aws4_request"
-        environ: Environ = {
-            "REQUEST_METHOD": "POST",
-            "PATH_INFO": "/",
-            "QUERY_STRING": "",
-            "SERVER_NAME": "127.0.0.1",
-            "SERVER_PORT": "80",
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "HTTP_HOST": f"api.sagemaker.{self._region}.amazonaws.com",
-            "HTTP_X_AMZ_TARGET": f"SageMaker.{operation}",
-            "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0",
-            "CONTENT_TYPE": "application/x-amz-json-1.1",
-            "CONTENT_LENGTH": str(len(body)),
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
-            "wsgi.input": io.BytesIO(body),
-            "wsgi.errors": io.StringIO(),
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": False,
-            "wsgi.run_once": False,
-        }
-        status: list[str] = []
-        answer = b"".join(_run(application, environ, lambda line, _headers: status.append(line)))
-        return _answer(status[0], answer)
+def matches(pattern: str, event: dict[str, Any]) -> bool:
+    """Whether a rule's pattern matches an event. Raises `MotoError` for what is no pattern."""
+    from moto.events.exceptions import InvalidEventPatternException
+    from moto.events.models import EventPattern
+
+    try:
+        return bool(EventPattern.load(pattern).matches_event(event))
+    except InvalidEventPatternException as error:
+        raise MotoError("InvalidEventPatternException", str(error)) from error
+
+
+def _replay(application: WsgiApplication, entry: Entry) -> None:
+    """Do again what an earlier server did; an entry that a newer moto refuses does not cost the rest."""
+    from moto.moto_api._internal import mock_random
+
+    mock_random.seed(entry.seed)
+    try:
+        for call in _again(entry.call):
+            _send(application, call)
+        if entry.call.operation == "CreateSchedule":
+            _created(entry)
+    except (MotoError, LookupError) as error:
+        _log.exception("the journal's %s was not played again: %s", entry.call.operation, error)
+    finally:
+        mock_random.seed()
+
+
+def _again(call: Call) -> list[Call]:
+    """moto refuses to create what begins in the past; it may be changed to that."""
+    request = call.request()
+    if call.operation != "CreateSchedule" or "StartDate" not in request:
+        return [call]
+    body = json.loads(call.body)
+    created = Call(**{**call.to_json(), "body": json.dumps({key: body[key] for key in body if key != "StartDate"})})
+    return [created, Call(**{**call.to_json(), "operation": "UpdateSchedule", "method": "PUT"})]
+
+
+def _created(entry: Entry) -> None:
+    """Give a schedule the time of its creation: rates count from it."""
+    from moto.scheduler.models import scheduler_backends
+
+    request = entry.call.request()
+    backend = scheduler_backends[_ACCOUNT][entry.call.region]
+    schedule = backend.get_schedule(request.get("GroupName"), request["Name"])
+    schedule.creation_date = entry.time
+
+
+def _send(application: WsgiApplication, call: Call) -> dict[str, Any]:
+    status: list[str] = []
+    answer = b"".join(_run(application, call.environ(), lambda line, _headers: status.append(line)))
+    return _answer(call, status[0], answer)
 
 
 def _run(application: WsgiApplication, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -138,7 +225,7 @@ def _run(application: WsgiApplication, environ: Environ, start_response: StartRe
 
 def _refuse(error: MotoError, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """A refusal in the protocol of the request: form-encoded ones (IAM, STS …) are answered in XML, others in JSON."""
-    if "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", ""):
+    if FORM in environ.get("CONTENT_TYPE", ""):
         kind = "text/xml"
         text = f"<Error><Type>Sender</Type><Code>{error.kind}</Code><Message>{escape(error.message)}</Message></Error>"
         body = f"<ErrorResponse>{text}<RequestId>local</RequestId></ErrorResponse>".encode()
@@ -150,14 +237,20 @@ def _refuse(error: MotoError, environ: Environ, start_response: StartResponse) -
     return [body]
 
 
-def _answer(status: str, body: bytes) -> dict[str, Any]:
+def _answer(call: Call, status: str, body: bytes) -> dict[str, Any]:
+    if call.type.startswith(FORM):
+        if not status.startswith("2"):
+            found = re.search(rb"<Code>([^<]*)</Code>\s*<Message>([^<]*)</Message>", body)
+            kind, message = (found[1].decode(), found[2].decode()) if found else ("InternalFailure", status)
+            raise MotoError(kind, message)
+        return {}
     try:
         answer = json.loads(body or b"{}")
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
         raise MotoError(_UNKNOWN, "not part of the local SageMaker: moto does not have this operation")
-    if not status.startswith("200"):
+    if not status.startswith("2"):
         message = answer.get("message") or answer.get("Message") or status
         raise MotoError(str(answer.get("__type", "InternalFailure")).rpartition("#")[2], str(message))
     return answer
