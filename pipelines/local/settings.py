@@ -19,7 +19,7 @@ from pipelines.errors import LocalError, SpecError
 from pipelines.local.home import Home, write_atomically
 from pipelines.spec import LOCAL, Spec
 from pipelines.spec.environment import Environment
-from pipelines.spec.local import LocalImage, LocalKeys, check_images
+from pipelines.spec.local import DockerOptions, LocalImage, LocalKeys, check_images
 from pipelines.spec.reader import read_as
 from pipelines.spec.source import Problems, ValuePath, parse_source
 
@@ -51,6 +51,7 @@ class Settings:
     """The settings of one home. Keys of `images` and `functions` may be patterns (`*`, `?`)."""
 
     runner: Runner = "process"
+    docker: DockerOptions = DockerOptions()
     images: Mapping[str, ImageSettings] = field(default_factory=dict)
     functions: Mapping[str, Function] = field(default_factory=dict)
     stubs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -108,7 +109,13 @@ def write(home: Home, settings: Settings) -> None:
     """Keep the settings for the jobs to come. Raises `LocalError`."""
     images = {uri: _filled(vars(image)) for uri, image in settings.images.items()}
     functions = {arn: f"{function.file}:{function.handler}" for arn, function in settings.functions.items()}
-    document = {"runner": settings.runner, "images": images, "functions": functions, "stubs": settings.stubs}
+    document = {
+        "runner": settings.runner,
+        "docker": vars(settings.docker),
+        "images": images,
+        "functions": functions,
+        "stubs": settings.stubs,
+    }
     text = json.dumps(document, indent=1, ensure_ascii=False, default=str) + "\n"
     home.create()
     write_atomically(home, home.settings, text)
@@ -129,6 +136,7 @@ class _Resolver:
     def settings(self, keys: LocalKeys | Environment) -> Settings:
         return Settings(
             runner=keys.runner or "process",
+            docker=keys.docker,
             images={uri: self.image((*self.place, "images", uri), image) for uri, image in keys.images.items()},
             functions={
                 arn: self.function((*self.place, "functions", arn), text) for arn, text in keys.functions.items()

@@ -21,7 +21,7 @@ from pipelines.spec.limits import (
     Pattern,
     Scalar,
 )
-from pipelines.spec.local import Functions, Images, Runner, Stubs
+from pipelines.spec.local import Docker, DockerOptions, Functions, Images, Runner, Stubs
 
 ExecutionStatus = Literal["Executing", "Stopping", "Stopped", "Failed", "Succeeded", "CompletedWithFailures"]
 RECEIVER = Pattern(
@@ -143,6 +143,7 @@ class Environment:
         Doc("The experiment that executions belong to; the pipeline's own if left out, false: none."),
     ] = None
     runner: Runner = None
+    docker: Docker = field(default_factory=DockerOptions)
     images: Images = field(default_factory=dict)
     functions: Functions = field(default_factory=dict)
     stubs: Stubs = field(default_factory=dict)

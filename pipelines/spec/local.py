@@ -32,10 +32,19 @@ class LocalImage:
     )
 
 
+@dataclass(frozen=True)
+class DockerOptions:
+    """More words for the engine's commands, such as --network, host."""
+
+    build: Annotated[tuple[str, ...], Doc("For `docker build`: --build-arg, --secret …")] = ()
+    run: Annotated[tuple[str, ...], Doc("For `docker run`: --gpus, --shm-size …")] = ()
+
+
 Runner = Annotated[
     Literal["process", "docker"] | None,
     Doc("`local` only: jobs run as plain processes (`process`, if left out) or in the real image (`docker`)."),
 ]
+Docker = Annotated[DockerOptions, Doc("`local` only: options of the engine's commands, for the runner `docker`.")]
 Images = Annotated[
     Mapping[Annotated[str, NOT_EMPTY], LocalImage],
     Doc("`local` only: what runs for an image that is not built here, by its URI or a pattern of it (`*`, `?`)."),
@@ -58,6 +67,7 @@ class LocalKeys:
     """settings.json: the same keys; every path is absolute."""
 
     runner: Runner = None
+    docker: Docker = field(default_factory=DockerOptions)
     images: Images = field(default_factory=dict)
     functions: Functions = field(default_factory=dict)
     stubs: Stubs = field(default_factory=dict)

@@ -24,7 +24,7 @@ from pipelines.spec.environment import Environment, Notification, Schedule
 from pipelines.spec.expressions import EnvironmentValue, ExecutionValue, Template
 from pipelines.spec.expressions import Parameter as ParameterReference
 from pipelines.spec.links import references
-from pipelines.spec.local import KEYS, LOCAL, check_images
+from pipelines.spec.local import KEYS, LOCAL, DockerOptions, check_images
 from pipelines.spec.model import Pipeline
 from pipelines.spec.parameters import check_value
 from pipelines.spec.source import Problems, ValuePath
@@ -149,6 +149,6 @@ class _Checker:
         """What only the local SageMaker can do anything with."""
         check_images(environment.images, (*path, "images"), self.problems)
         for key in KEYS if path[-1] != LOCAL else ():
-            if getattr(environment, key):
+            if getattr(environment, key) not in (None, {}, DockerOptions()):
                 what = f"{key!r} is for the local SageMaker; this environment is AWS's"
                 self.refuse((*path, key), what, f"move it to `environments: {LOCAL}:`", key=True)

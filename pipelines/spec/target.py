@@ -100,6 +100,11 @@ def target(pipeline: Pipeline, source: Source, name: str = LOCAL) -> Target:
     return replace(where, schedules=schedules)
 
 
+def local_target() -> Target:
+    """The local SageMaker as it is where no pipeline.yaml says otherwise."""
+    return Target(LOCAL, prefix="", **_LOCAL_DEFAULTS)
+
+
 def neutral_target(pipeline: Pipeline) -> Target:
     """Placeholders for everything that environments differ in. Only defaults that name no environment are kept."""
     literal = {

@@ -10,6 +10,7 @@ from pipelines.errors import LocalError, SpecError
 from pipelines.local.home import Home
 from pipelines.local.settings import Function, ImageSettings, Settings, of_spec, read, write
 from pipelines.spec import load
+from pipelines.spec.local import DockerOptions
 
 SPEC = """
 name: p
@@ -18,6 +19,7 @@ steps: {A: {fail: x}}
 environments:
   local:
     runner: docker
+    docker: { build: [--network, host], run: [--gpus, all] }
     images:
       "763104351884.dkr.ecr.*/pytorch-training:*":
         { requirements: ./torch.txt, python: "3.11", entrypoint: [python3, /opt/program/train.py], environment: {A: é} }
@@ -43,6 +45,7 @@ def test_what_pipeline_yaml_says_comes_to_the_server_with_absolute_paths(project
     settings = of_spec(load(project / "pipeline.yaml"))
     torch = "763104351884.dkr.ecr.eu-central-1.amazonaws.com/pytorch-training:2.1"
     assert settings.runner == "docker"
+    assert settings.docker == DockerOptions(("--network", "host"), ("--gpus", "all"))
     assert settings.image(torch) == ImageSettings(
         None, project / "torch.txt", "3.11", ("python3", "/opt/program/train.py"), {"A": "é"}
     )
@@ -79,9 +82,9 @@ def test_files_that_are_not_there_are_named_with_their_place(project, tmp_path):
         of_spec(load(project / "pipeline.yaml"))
     found = [(problem.where.rpartition("pipeline.yaml:")[2], problem.what) for problem in caught.value.problems]
     assert found == [
-        ("10:25", f"there is no file {project / 'torch.txt'}"),
-        ("11:34", "there is no Dockerfile in ../other"),
-        ("12:56", f"there is no file {project / 'notify.py'}"),
+        ("11:25", f"there is no file {project / 'torch.txt'}"),
+        ("12:34", "there is no Dockerfile in ../other"),
+        ("13:56", f"there is no file {project / 'notify.py'}"),
     ]
 
 
