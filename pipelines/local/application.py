@@ -13,7 +13,9 @@ import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 
+from pipelines.local.api.callbacks import CallbackApi
 from pipelines.local.api.executions import ExecutionApi
 from pipelines.local.api.jobs import JobApi
 from pipelines.local.api.logs import LogApi
@@ -29,7 +31,9 @@ from pipelines.local.jobs.service import KINDS, Jobs
 from pipelines.local.moto import Moto, MotoError
 from pipelines.local.runner.process import ProcessRunner
 from pipelines.local.s3.application import is_s3_request, s3_application
-from pipelines.local.steps.kinds import step_kinds
+from pipelines.local.settings import read
+from pipelines.local.steps.callback import Callback
+from pipelines.local.steps.kinds import Parts, step_kinds
 from pipelines.local.store import ObjectStore
 from pipelines.local.wsgi import Environ, StartResponse, WsgiApplication
 
@@ -64,7 +68,10 @@ class LocalSageMaker:
         host = Host(home, store, ProcessRunner(home.environments, report), region, ACCOUNT, now)
         self.jobs = Jobs(host, database)
         moto = Moto(database, region)
-        services = Services(database, store, step_kinds(self.jobs, moto), now, self._workers, self._readers)
+        callbacks, settings = Callback(moto, database, self._readers), partial(read, home)
+        functions = ProcessRunner(home.environments, report)  # also where jobs run in a container engine
+        parts = Parts(home, store, self.jobs, moto, callbacks, functions, settings)
+        services = Services(database, store, step_kinds(parts), now, self._workers, self._readers)
         self._engine = Engine(services)
         self.jobs.recover()
         self._engine.recover()
@@ -72,6 +79,7 @@ class LocalSageMaker:
         other = _through(moto)
         operations = pipelines.operations() | ExecutionApi(pipelines, self._engine).operations()
         operations |= TagApi(database, other).operations()
+        operations |= CallbackApi(callbacks, database).operations()
         for kind in KINDS:
             operations |= JobApi(kind, self.jobs, database, self._workers).operations()
         sagemaker, logs = JsonApi("sagemaker", operations, other), LogApi(home.logs)

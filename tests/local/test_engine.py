@@ -20,7 +20,11 @@ from pipelines.local.execution import Execution, Services, StartRequest, cut_off
 from pipelines.local.machine.events import StepStarted
 from pipelines.local.machine.state import ExecutionState, StepState
 from pipelines.local.moto import MotoError
-from pipelines.local.steps.kinds import step_kinds
+from pipelines.local.settings import Settings
+from pipelines.local.steps.jobs import JobStep
+from pipelines.local.steps.kinds import Kinds
+from pipelines.local.steps.register import RegisterModel
+from pipelines.local.steps.stub import Stubs
 from pipelines.local.store import ObjectStore
 from tests.local.local_aws import compare, condition, definition, eventually, fresh
 from tests.local.test_database import limit
@@ -68,7 +72,7 @@ class FakeJobs:
             assert job.ends.wait(60)
         if job.status == "InProgress":
             job.status = "Completed"
-        return self.record
+        return {"ProcessingJobArn": job.arn, **self.record}
 
     def stop(self, _kind: str, name: str) -> bool:
         self.jobs[name].stop()
@@ -81,6 +85,11 @@ class FakeMoto:
 
     def sagemaker(self, _operation: str, _request: Json) -> Json:
         raise MotoError("ValidationException", "no such group")
+
+
+def kinds(jobs: FakeJobs) -> Kinds:
+    job, register = JobStep(jobs, "Processing", "ProcessingJob"), RegisterModel(FakeMoto())  # type: ignore[arg-type]
+    return Kinds({"Processing": job, "RegisterModel": register}, Stubs(Settings))
 
 
 @dataclass
@@ -132,7 +141,7 @@ def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
         services = Services(
             database,
             store,
-            step_kinds(jobs, FakeMoto()),  # type: ignore[arg-type]
+            kinds(jobs),
             lambda: datetime.now(UTC),
             workers,
             readers,

@@ -5,22 +5,37 @@ Condition, Fail and ForEach need no outside: the state machine does them itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pipelines.definition import step_types as types
+from pipelines.local.home import Home
 from pipelines.local.jobs.service import Jobs
-from pipelines.local.machine.events import Launch
 from pipelines.local.moto import Moto
+from pipelines.local.runner.process import ProcessRunner
+from pipelines.local.settings import Settings
+from pipelines.local.steps.callback import Callback
+from pipelines.local.steps.check import Check
+from pipelines.local.steps.function import LambdaStep
 from pipelines.local.steps.jobs import JobStep
+from pipelines.local.steps.model import CreateModel
 from pipelines.local.steps.register import RegisterModel
-from pipelines.local.steps.step import StepKind, Tell
+from pipelines.local.steps.step import StepKind
+from pipelines.local.steps.stub import Stubs
+from pipelines.local.store import ObjectStore
 
 
-class NotExecuted(StepKind):
-    """What is not executed fails, in so many words."""
+@dataclass(frozen=True)
+class Parts:
+    """What kinds of steps work with; `settings` are read anew for each step."""
 
-    def run(self, launch: Launch, tell: Tell) -> None:
-        tell.failed(f"not executed locally: steps of type {launch.type}")
+    home: Home
+    store: ObjectStore
+    jobs: Jobs
+    moto: Moto
+    callbacks: Callback
+    functions: ProcessRunner
+    settings: Callable[[], Settings]
 
 
 @dataclass(frozen=True)
@@ -35,8 +50,18 @@ class Kinds:
         return self.table.get(step_type, self.other)
 
 
-def step_kinds(jobs: Jobs, moto: Moto) -> Kinds:
+def step_kinds(parts: Parts) -> Kinds:
     """The kinds of the local SageMaker."""
-    job = JobStep(jobs)
-    table = {"Processing": job, "Training": job, "RegisterModel": RegisterModel(moto)}
-    return Kinds(table, NotExecuted())
+    stubs = Stubs(parts.settings)
+    check = Check(parts.jobs, parts.moto, parts.store, parts.home, parts.settings, stubs)
+    table: dict[str, StepKind] = {
+        types.PROCESSING: JobStep(parts.jobs, "Processing", "ProcessingJob"),
+        types.TRAINING: JobStep(parts.jobs, "Training", "TrainingJob"),
+        types.MODEL: CreateModel(parts.moto),
+        types.REGISTER_MODEL: RegisterModel(parts.moto),
+        types.LAMBDA: LambdaStep(parts.home, parts.functions, parts.settings, stubs),
+        types.CALLBACK: parts.callbacks,
+        types.QUALITY_CHECK: check,
+        types.CLARIFY_CHECK: check,
+    }
+    return Kinds(table, stubs)

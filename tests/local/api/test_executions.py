@@ -178,12 +178,6 @@ def test_arguments_the_service_would_refuse_fail_the_step(aws: LocalAws) -> None
     assert fault == "AppSpecification.ContainerArguments[0] takes at most 256 characters; it has 300"
 
 
-def test_a_step_kind_that_is_not_executed_fails_and_says_so(aws: LocalAws) -> None:
-    arguments = {"ModelName": "m", "TransformInput": {}, "TransformOutput": {}, "TransformResources": {}}
-    ended = aws.run([{"Name": "T", "Type": "Transform", "Arguments": arguments}])
-    assert ended.steps["T"]["FailureReason"] == "not executed locally: steps of type Transform"
-
-
 def test_stopping_stops_what_runs_and_starts_nothing_more(aws: LocalAws) -> None:
     arn = aws.start(aws.create([aws.step("Long", SLEEP), aws.step("Later", after=["Long"])]))
     job = job_of(aws.wait_for_step(arn, "Long") and eventually(lambda: _with_job(aws, arn, "Long")))
