@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -179,6 +179,11 @@ class ExecutionApi:
             _step(name, step, definition.step(name).raw) for name, step in answer["PipelineExecutionSteps"]
         ]
         return answer
+
+    def cache_misses(self, query: Mapping[str, str]) -> Json:
+        """Why the cache had no result for a step, by step: AWS's own operations have no place for it."""
+        state = self.engine.state(self.record(query.get("execution", "")))
+        return {name: step.cache_miss for name, step in state.steps.items() if step.cache_miss}
 
     def parameters(self, request: Json) -> Json:
         record = self.record(request["PipelineExecutionArn"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,6 +54,15 @@ def test_attempts_count_on_over_retries_and_the_policies_begin_anew() -> None:
     assert second.launches[0].attempt == 3
     assert second.step("A").retries == ()
     assert second.fault("A", "Step.THROTTLING").waits != []
+
+
+def test_a_step_that_a_retry_made_ready_and_that_never_began_has_its_attempt_still_before_it() -> None:
+    """Else its job would have the name of one that was there before."""
+    first = running(step("A"), step("B"), limit=2).fail("A").fail("B")
+    second = again(first, replace(first.flow, limit=1)).stop().stopped("A")
+    assert (second.state.status, second.step("B").status) == ("Stopped", "Ready")
+    third = again(second, first.flow)
+    assert {launch.step: launch.attempt for launch in third.launches} == {"A": 3, "B": 2}
 
 
 def test_the_branch_that_was_taken_stays_taken() -> None:
