@@ -10,18 +10,18 @@ import io
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import partial
+from urllib.parse import parse_qsl
 
-from pipelines.local.api.callbacks import CallbackApi
 from pipelines.local.api.executions import ExecutionApi
 from pipelines.local.api.jobs import JobApi
 from pipelines.local.api.logs import LogApi
 from pipelines.local.api.pipelines import PipelineApi
 from pipelines.local.api.protocol import ApiError, Json, JsonApi, read_body, read_request, respond
 from pipelines.local.api.tags import TagApi
+from pipelines.local.api.versions import VersionApi
 from pipelines.local.database import Database
 from pipelines.local.engine import Engine
 from pipelines.local.execution import Services
@@ -31,14 +31,13 @@ from pipelines.local.jobs.service import KINDS, Jobs
 from pipelines.local.moto import Moto, MotoError
 from pipelines.local.runner.process import ProcessRunner
 from pipelines.local.s3.application import is_s3_request, s3_application
-from pipelines.local.settings import read
-from pipelines.local.steps.callback import Callback
-from pipelines.local.steps.kinds import Parts, step_kinds
+from pipelines.local.steps.kinds import step_kinds
 from pipelines.local.store import ObjectStore
 from pipelines.local.wsgi import Environ, StartResponse, WsgiApplication
 
 ACCOUNT = "123456789012"
 HEALTH = "/_local/health"
+CACHE_MISSES = "/_local/cache-misses"  # ?execution=ARN
 WORKERS = 64  # jobs at once
 READERS = 4
 _HOST = re.compile(r"(?:[a-z0-9.-]+\.)?(?:127\.0\.0\.1|localhost)(?::[0-9]+)?|\[::1\](?::[0-9]+)?")
@@ -46,6 +45,8 @@ _OWN_PAGES = ("", "none", "same-origin")  # Sec-Fetch-Site: no browser, its addr
 # moto would call these done without having run anything.
 _PRETENDED = re.compile(r"(?:Create|Start|Send|Retry|Update|Delete|Stop)\w*(?:Job|Pipeline\w*)")
 _log = logging.getLogger(__name__)
+
+Door = Callable[[Mapping[str, str]], Json]  # of the server's own: what a GET's query asks for
 
 
 class LocalSageMaker:
@@ -68,22 +69,20 @@ class LocalSageMaker:
         host = Host(home, store, ProcessRunner(home.environments, report), region, ACCOUNT, now)
         self.jobs = Jobs(host, database)
         moto = Moto(database, region)
-        callbacks, settings = Callback(moto, database, self._readers), partial(read, home)
-        functions = ProcessRunner(home.environments, report)  # also where jobs run in a container engine
-        parts = Parts(home, store, self.jobs, moto, callbacks, functions, settings)
-        services = Services(database, store, step_kinds(parts), now, self._workers, self._readers)
+        services = Services(database, store, step_kinds(self.jobs, moto), now, self._workers, self._readers)
         self._engine = Engine(services)
         self.jobs.recover()
         self._engine.recover()
         pipelines = PipelineApi(database, store, self._engine, region, ACCOUNT, now)
         other = _through(moto)
-        operations = pipelines.operations() | ExecutionApi(pipelines, self._engine).operations()
-        operations |= TagApi(database, other).operations()
-        operations |= CallbackApi(callbacks, database).operations()
+        executions = ExecutionApi(pipelines, self._engine)
+        operations = pipelines.operations() | executions.operations()
+        operations |= VersionApi(pipelines).operations() | TagApi(database, other).operations()
         for kind in KINDS:
             operations |= JobApi(kind, self.jobs, database, self._workers).operations()
         sagemaker, logs = JsonApi("sagemaker", operations, other), LogApi(home.logs)
-        self.application = _guarded(_router(s3_application(store), sagemaker, logs, moto, home))
+        doors = {HEALTH: lambda _query: _health(home), CACHE_MISSES: executions.cache_misses}
+        self.application = _guarded(_router(s3_application(store), sagemaker, logs, moto, doors))
 
     @property
     def busy(self) -> bool:
@@ -117,13 +116,20 @@ def _through(moto: Moto) -> Callable[[str, Json], Json]:
     return call
 
 
-def _router(s3: WsgiApplication, sagemaker: JsonApi, logs: LogApi, moto: Moto, home: Home) -> WsgiApplication:
+def _health(home: Home) -> Json:
+    return {"home": str(home.root.resolve()), "pid": os.getpid()}
+
+
+def _router(
+    s3: WsgiApplication, sagemaker: JsonApi, logs: LogApi, moto: Moto, doors: Mapping[str, Door]
+) -> WsgiApplication:
     log_api = JsonApi("logs", logs.operations(), _through(moto))
 
     def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         target, path = str(environ.get("HTTP_X_AMZ_TARGET", "")), str(environ["PATH_INFO"])
-        if path == HEALTH:
-            return respond(start_response, 200, {"home": str(home.root.resolve()), "pid": os.getpid()})
+        if path in doors:
+            query = dict(parse_qsl(str(environ.get("QUERY_STRING", ""))))
+            return respond(start_response, 200, doors[path](query))
         if target.startswith("SageMaker."):
             return sagemaker(environ, start_response)
         if target.startswith("Logs_20140328.") and logs.owns(_peek(environ)):
