@@ -10,11 +10,12 @@ import io
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from urllib.parse import parse_qsl
+from functools import partial
 
+from pipelines.local.api.callbacks import CallbackApi
 from pipelines.local.api.executions import ExecutionApi
 from pipelines.local.api.jobs import JobApi
 from pipelines.local.api.logs import LogApi
@@ -31,7 +32,9 @@ from pipelines.local.jobs.service import KINDS, Jobs
 from pipelines.local.moto import Moto, MotoError
 from pipelines.local.runner.process import ProcessRunner
 from pipelines.local.s3.application import is_s3_request, s3_application
-from pipelines.local.steps.kinds import step_kinds
+from pipelines.local.settings import read
+from pipelines.local.steps.callback import Callback
+from pipelines.local.steps.kinds import Parts, step_kinds
 from pipelines.local.store import ObjectStore
 from pipelines.local.wsgi import Environ, StartResponse, WsgiApplication
 
@@ -69,20 +72,22 @@ class LocalSageMaker:
         host = Host(home, store, ProcessRunner(home.environments, report), region, ACCOUNT, now)
         self.jobs = Jobs(host, database)
         moto = Moto(database, region)
-        services = Services(database, store, step_kinds(self.jobs, moto), now, self._workers, self._readers)
+        callbacks, settings = Callback(moto, database, self._readers), partial(read, home)
+        functions = ProcessRunner(home.environments, report)  # also where jobs run in a container engine
+        parts = Parts(home, store, self.jobs, moto, callbacks, functions, settings)
+        services = Services(database, store, step_kinds(parts), now, self._workers, self._readers)
         self._engine = Engine(services)
         self.jobs.recover()
         self._engine.recover()
         pipelines = PipelineApi(database, store, self._engine, region, ACCOUNT, now)
         other = _through(moto)
-        executions = ExecutionApi(pipelines, self._engine)
-        operations = pipelines.operations() | executions.operations()
-        operations |= VersionApi(pipelines).operations() | TagApi(database, other).operations()
+        operations = pipelines.operations() | ExecutionApi(pipelines, self._engine).operations()
+        operations |= TagApi(database, other).operations()
+        operations |= CallbackApi(callbacks, database).operations()
         for kind in KINDS:
             operations |= JobApi(kind, self.jobs, database, self._workers).operations()
         sagemaker, logs = JsonApi("sagemaker", operations, other), LogApi(home.logs)
-        doors = {HEALTH: lambda _query: _health(home), CACHE_MISSES: executions.cache_misses}
-        self.application = _guarded(_router(s3_application(store), sagemaker, logs, moto, doors))
+        self.application = _guarded(_router(s3_application(store), sagemaker, logs, moto, home))
 
     @property
     def busy(self) -> bool:
