@@ -10,10 +10,11 @@ import io
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
+from urllib.parse import parse_qsl
 
 from pipelines.local.api.callbacks import CallbackApi
 from pipelines.local.api.executions import ExecutionApi
@@ -81,13 +82,15 @@ class LocalSageMaker:
         self._engine.recover()
         pipelines = PipelineApi(database, store, self._engine, region, ACCOUNT, now)
         other = _through(moto)
-        operations = pipelines.operations() | ExecutionApi(pipelines, self._engine).operations()
-        operations |= TagApi(database, other).operations()
+        executions = ExecutionApi(pipelines, self._engine)
+        operations = pipelines.operations() | executions.operations()
+        operations |= VersionApi(pipelines).operations() | TagApi(database, other).operations()
         operations |= CallbackApi(callbacks, database).operations()
         for kind in KINDS:
             operations |= JobApi(kind, self.jobs, database, self._workers).operations()
         sagemaker, logs = JsonApi("sagemaker", operations, other), LogApi(home.logs)
-        self.application = _guarded(_router(s3_application(store), sagemaker, logs, moto, home))
+        doors = {HEALTH: lambda _query: _health(home), CACHE_MISSES: executions.cache_misses}
+        self.application = _guarded(_router(s3_application(store), sagemaker, logs, moto, doors))
 
     @property
     def busy(self) -> bool:
