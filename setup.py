@@ -28,5 +28,8 @@ setup(
         # Builds the environment of a job's image from its own requirements, in seconds.
         "uv>=0.9",
     ],
-    entry_points={"console_scripts": ["pipelines = pipelines.cli:main"]},
+    entry_points={
+        "console_scripts": ["pipelines = pipelines.cli:main"],
+        "pytest11": ["pipelines = pipelines.testing.plugin"],
+    },
 )

@@ -65,20 +65,10 @@ def test_no_page_or_source_names_a_package_registry_or_this_machine() -> None:
     assert not found
 
 
-def tutorial_files() -> dict[str, str]:
-    """The files of the tutorial: a block after a line that ends with its name and a colon."""
-    text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
-    return dict(re.findall(r"^`([\w./]+)`:\n\n```\w+\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
-
-
-def test_the_tutorial_runs_as_written(tmp_path: Path) -> None:
-    for name, content in tutorial_files().items():
-        file = tmp_path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content, encoding="utf-8")
+def test_the_tutorial_runs_as_written(tutorial: Path) -> None:
     commands = [command for command in console_commands(ROOT / "docs" / "tutorial.md") if "pipelines" in command]
-    codes = [_run(command, tmp_path) for command in commands]
-    _run("pipelines local --stop", tmp_path)
+    codes = [_run(command, tutorial) for command in commands]
+    _run("pipelines local --stop", tutorial)
     assert dict(zip(commands, codes, strict=True)) == {
         "pipelines validate": 0,
         "pipelines graph": 0,

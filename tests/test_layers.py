@@ -22,9 +22,9 @@ ROWS = (
     ("errors", "nearest", "dockerignore", "context", "engine"),
     ("definition", "spec", "schedule"),
     ("compile", "checks", "plan", "service_model", "graph"),
-    ("aws", "local"),
+    ("aws", "images", "local"),
     ("deploy", "remote", "executions", "report", "diagnosis", "comparison"),
-    ("cli", "__main__"),
+    ("cli", "testing", "__main__"),
 )
 # Rooms of one row that lean on one another, from one side only.
 WITHIN_A_ROW = {
@@ -34,6 +34,7 @@ WITHIN_A_ROW = {
     ("spec", "schedule"),
     ("deploy", "remote"),
     ("report", "executions"),
+    ("images", "aws"),
     ("diagnosis", "executions"),
     ("comparison", "executions"),
     ("comparison", "report"),

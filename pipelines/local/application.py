@@ -35,6 +35,7 @@ from pipelines.local.runner.process import ProcessRunner
 from pipelines.local.s3.application import is_s3_request, s3_application
 from pipelines.local.settings import read
 from pipelines.local.steps.callback import Callback
+from pipelines.local.steps.faults import Faults
 from pipelines.local.steps.kinds import Parts, step_kinds
 from pipelines.local.store import ObjectStore
 from pipelines.local.wsgi import Environ, StartResponse, WsgiApplication
@@ -56,27 +57,36 @@ Door = Callable[[Mapping[str, str]], Json]  # of the server's own: what a GET's 
 class LocalSageMaker:
     """The parts that live as long as the server does. Raises `LocalError` when the state cannot be read or written."""
 
-    def __init__(self, home: Home, region: str, now: Callable[[], datetime], report: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        region: str,
+        now: Callable[[], datetime],
+        report: Callable[[str], None],
+        faults: Faults | None = None,
+    ) -> None:
         home.create()
         self._database = Database(home.database)
         try:
-            self._assemble(home, region, now, report)
+            self._assemble(home, region, now, report, faults or Faults())
         except BaseException:
             self._database.close()
             raise
 
-    def _assemble(self, home: Home, region: str, now: Callable[[], datetime], report: Callable[[str], None]) -> None:
+    def _assemble(
+        self, home: Home, region: str, now: Callable[[], datetime], report: Callable[[str], None], faults: Faults
+    ) -> None:
         database, store = self._database, ObjectStore(home.objects)
         store.clear_staging()
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="job")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="document")
         host = Host(home, store, ProcessRunner(home.environments, report), region, ACCOUNT, now)
         self.jobs = Jobs(host, database)
-        moto = Moto(database, region)
+        moto = Moto(database, region, now)
         callbacks, settings = Callback(moto, database, self._readers), partial(read, home)
         functions = ProcessRunner(home.environments, report)  # also where jobs run in a container engine
         parts = Parts(home, store, self.jobs, moto, callbacks, functions, settings)
-        services = Services(database, store, step_kinds(parts), now, self._workers, self._readers)
+        services = Services(database, store, step_kinds(parts).behind(faults), now, self._workers, self._readers)
         self._engine = Engine(services)
         self.jobs.recover()
         self._engine.recover()

@@ -25,6 +25,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from pipelines.errors import LocalError
 from pipelines.local.application import LocalSageMaker
 from pipelines.local.home import Home, write_atomically
+from pipelines.local.steps.faults import Faults
 from pipelines.local.wsgi import Environ, StartResponse
 
 IDLE_SECONDS = 15 * 60.0
@@ -55,13 +56,20 @@ class Server:
     cannot be written.
     """
 
-    def __init__(self, home: Home, region: str, port: int = 0, patience: float = _REFUSE_SECONDS) -> None:
+    def __init__(
+        self,
+        home: Home,
+        region: str,
+        port: int = 0,
+        patience: float = _REFUSE_SECONDS,
+        faults: Faults | None = None,
+    ) -> None:
         self.home = home
         self._asked = threading.Event()
         self._last = time.monotonic()
         with ExitStack() as opened:
             self._lock = opened.enter_context(_locked(home, patience))
-            self._local = LocalSageMaker(home, region, lambda: datetime.now(UTC), _log.info)
+            self._local = LocalSageMaker(home, region, lambda: datetime.now(UTC), _log.info, faults)
             opened.callback(self._local.close)
             self._http = _bind(self._application, port)
             opened.callback(self._http.server_close)

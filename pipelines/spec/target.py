@@ -102,7 +102,8 @@ def target(pipeline: Pipeline, source: Source, name: str = LOCAL) -> Target:
 
 def local_target() -> Target:
     """The local SageMaker as it is where no pipeline.yaml says otherwise."""
-    return Target(LOCAL, prefix="", **_LOCAL_DEFAULTS)
+    values = _LOCAL_DEFAULTS
+    return Target(LOCAL, values["account"], values["region"], values["role"], values["bucket"], prefix="")
 
 
 def neutral_target(pipeline: Pipeline) -> Target:

@@ -16,6 +16,7 @@ from pipelines.local.runner.process import ProcessRunner
 from pipelines.local.settings import Settings
 from pipelines.local.steps.callback import Callback
 from pipelines.local.steps.check import Check
+from pipelines.local.steps.faults import Faults
 from pipelines.local.steps.function import LambdaStep
 from pipelines.local.steps.jobs import JobStep
 from pipelines.local.steps.model import CreateModel
@@ -48,6 +49,10 @@ class Kinds:
     def of(self, step_type: str) -> StepKind:
         """What runs steps of a type."""
         return self.table.get(step_type, self.other)
+
+    def behind(self, faults: Faults) -> Kinds:
+        """These kinds, with failures on demand before them."""
+        return Kinds({name: faults.before(kind) for name, kind in self.table.items()}, faults.before(self.other))
 
 
 def step_kinds(parts: Parts) -> Kinds:
