@@ -11,10 +11,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from html import unescape
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, unquote
 
-from pipelines.local.wsgi import Environ
+from pipelines.local.wsgi import Environ, WsgiApplication
 
 Json = dict[str, Any]
 
@@ -36,6 +37,14 @@ _PATHS: Final = (
     (re.compile(r"/tags/(?P<ResourceArn>.+)"), "Resource"),
 )
 _VERBS: Final = {"POST": "Create", "PUT": "Update", "DELETE": "Delete", "GET": "Get"}
+
+
+class CallError(Exception):
+    """The service refused: the error's type and message."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        self.kind, self.message = kind, message
+        super().__init__(f"{kind}: {message}")
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,38 @@ class Call:
     def to_json(self) -> Json:
         """What `Call(**…)` takes."""
         return {key: value for key, value in asdict(self).items() if value}
+
+
+def send(application: WsgiApplication, call: Call) -> Json:
+    """Make a call of an application and give its answer, empty where it is not JSON. Raises `CallError`."""
+    status: list[str] = []
+    body = b"".join(application(call.environ(), lambda line, _headers: status.append(line)))
+    return read_answer(call, status[0], body)
+
+
+def read_answer(call: Call, status: str, body: bytes) -> Json:
+    """What a service answered. Raises `CallError`."""
+    if call.type.startswith(FORM):
+        return _form_answer(status, body)
+    try:
+        answer = json.loads(body or b"{}")
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise CallError("InternalFailure", f"{call.operation} was not answered in JSON")
+    if not status.startswith("2"):
+        message = answer.get("message") or answer.get("Message") or status
+        raise CallError(str(answer.get("__type", "InternalFailure")).rpartition("#")[2], str(message))
+    return answer
+
+
+def _form_answer(status: str, body: bytes) -> Json:
+    if status.startswith("2"):
+        return {}
+    found = re.search(rb"<Code>([^<]*)</Code>\s*<Message>([^<]*)</Message>", body)
+    if not found:
+        raise CallError("InternalFailure", status)
+    raise CallError(unescape(found[1].decode()), unescape(found[2].decode()))
 
 
 def json_call(service: str, region: str, operation: str, request: Mapping[str, Any]) -> Call:

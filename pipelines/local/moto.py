@@ -23,7 +23,7 @@ from werkzeug.test import run_wsgi_app
 
 from pipelines.errors import LocalError
 from pipelines.local.api.protocol import read_body
-from pipelines.local.call import FORM, Call, json_call, read_call, service_of
+from pipelines.local.call import FORM, Call, CallError, json_call, read_answer, read_call, send, service_of
 from pipelines.local.database import Database
 from pipelines.local.journal import EFFECTS, Entry, Journal, effect_of
 from pipelines.local.wsgi import Environ, StartResponse, WsgiApplication
@@ -36,12 +36,7 @@ _NOW = partial(datetime.now, UTC)
 _log = logging.getLogger(__name__)
 
 
-class MotoError(Exception):
-    """moto refused: the error's type and message."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        self.kind, self.message = kind, message
-        super().__init__(f"{kind}: {message}")
+MotoError = CallError  # moto refused
 
 
 class Moto:
@@ -97,10 +92,10 @@ class Moto:
         Raises `MotoError`, or `LocalError` when the journal is not written.
         """
         if effect_of(call) is None:
-            return _send(self._loaded(), call)
+            return send(partial(_run, self._loaded()), call)
         status: list[str] = []
         body = self._change(call, call.environ(), lambda line, _headers: status.append(line))
-        return _answer(call, status[0], b"".join(body))
+        return read_answer(call, status[0], b"".join(body))
 
     def _read(self, environ: Environ) -> Call | None:
         """The call of a service of which changes are kept; its body can be read again."""
@@ -162,6 +157,17 @@ def matches(pattern: str, event: dict[str, Any]) -> bool:
         raise MotoError("InvalidEventPatternException", str(error)) from error
 
 
+def transformed(transformer: dict[str, Any], event: dict[str, Any]) -> Any:
+    """What an InputTransformer makes of an event. Raises `MotoError`."""
+    from moto.events.utils import EventTemplateParser
+
+    paths, template = transformer.get("InputPathsMap") or {}, transformer["InputTemplate"]
+    try:
+        return EventTemplateParser.parse(template, paths, {**event, "ingestion-time": event["time"]})
+    except Exception as error:  # a template that gives no JSON, a path that is none
+        raise MotoError("ValidationException", f"InputTransformer: {error}") from error
+
+
 def _replay(application: WsgiApplication, entry: Entry) -> None:
     """Do again what an earlier server did; an entry that a newer moto refuses does not cost the rest."""
     from moto.moto_api._internal import mock_random
@@ -169,9 +175,9 @@ def _replay(application: WsgiApplication, entry: Entry) -> None:
     mock_random.seed(entry.seed)
     try:
         for call in _again(entry.call):
-            _send(application, call)
-        if entry.call.operation == "CreateSchedule":
-            _created(entry)
+            send(partial(_run, application), call)
+        if entry.call.operation in ("CreateSchedule", "UpdateSchedule"):
+            _date(entry)
     except (MotoError, LookupError) as error:
         _log.exception("the journal's %s was not played again: %s", entry.call.operation, error)
     finally:
@@ -188,20 +194,15 @@ def _again(call: Call) -> list[Call]:
     return [created, Call(**{**call.to_json(), "operation": "UpdateSchedule", "method": "PUT"})]
 
 
-def _created(entry: Entry) -> None:
-    """Give a schedule the time of its creation: rates count from it."""
+def _date(entry: Entry) -> None:
+    """Give a schedule its own times: rates count from its creation, and nothing fires from before its last change."""
     from moto.scheduler.models import scheduler_backends
 
     request = entry.call.request()
-    backend = scheduler_backends[_ACCOUNT][entry.call.region]
-    schedule = backend.get_schedule(request.get("GroupName"), request["Name"])
-    schedule.creation_date = entry.time
-
-
-def _send(application: WsgiApplication, call: Call) -> dict[str, Any]:
-    status: list[str] = []
-    answer = b"".join(_run(application, call.environ(), lambda line, _headers: status.append(line)))
-    return _answer(call, status[0], answer)
+    schedule = scheduler_backends[_ACCOUNT][entry.call.region].get_schedule(request.get("GroupName"), request["Name"])
+    schedule.last_modified_date = entry.time
+    if entry.call.operation == "CreateSchedule":
+        schedule.creation_date = entry.time
 
 
 def _run(application: WsgiApplication, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -235,22 +236,3 @@ def _refuse(error: MotoError, environ: Environ, start_response: StartResponse) -
     headers = [("Content-Type", kind), ("x-amzn-ErrorType", error.kind), ("Content-Length", str(len(body)))]
     start_response("400 Bad Request", headers)
     return [body]
-
-
-def _answer(call: Call, status: str, body: bytes) -> dict[str, Any]:
-    if call.type.startswith(FORM):
-        if not status.startswith("2"):
-            found = re.search(rb"<Code>([^<]*)</Code>\s*<Message>([^<]*)</Message>", body)
-            kind, message = (found[1].decode(), found[2].decode()) if found else ("InternalFailure", status)
-            raise MotoError(kind, message)
-        return {}
-    try:
-        answer = json.loads(body or b"{}")
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
-        raise MotoError(_UNKNOWN, "not part of the local SageMaker: moto does not have this operation")
-    if not status.startswith("2"):
-        message = answer.get("message") or answer.get("Message") or status
-        raise MotoError(str(answer.get("__type", "InternalFailure")).rpartition("#")[2], str(message))
-    return answer
