@@ -8,6 +8,7 @@ what the contract gives it: /opt/ml, its environment, a network or none.
 from __future__ import annotations
 
 import hashlib
+import socket
 import subprocess
 import threading
 import uuid
@@ -59,6 +60,7 @@ class DockerRunner:
         words += ["--entrypoint", program] if program != OWN_ENTRYPOINT else []
         words += ["--volume", f"{request.opt_ml.resolve()}:/opt/ml"]
         words += [] if request.network else ["--network", "none"]
+        words += ["--publish", f"127.0.0.1::{request.port}"] if request.port else []
         variables = dict(request.environment)
         for variable, value in variables.items():
             # By name alone the value comes from the client's environment and never stands in a process list.
@@ -71,7 +73,7 @@ class DockerRunner:
             env={**variables, **self._engine.environment},
             start_new_session=True,
         )
-        return _Docker(client, self._engine, name, LogWriter(request.log))
+        return _Docker(client, self._engine, name, LogWriter(request.log), request.port or 0)
 
     def remove_leftovers(self) -> None:
         """Remove the containers that a killed server of this home left running."""
@@ -96,8 +98,11 @@ class DockerRunner:
 class _Docker:
     """A container behind `docker run`, which ends with the container's exit code."""
 
-    def __init__(self, client: subprocess.Popen[bytes], engine: Engine, name: str, writer: LogWriter) -> None:
+    def __init__(
+        self, client: subprocess.Popen[bytes], engine: Engine, name: str, writer: LogWriter, port: int = 0
+    ) -> None:
         self._client = client
+        self._port = port
         self._engine = engine
         self._name = name
         self._writer = writer
@@ -111,6 +116,13 @@ class _Docker:
     def stop(self, grace: float) -> None:
         """SIGTERM to the container's first process, SIGKILL to all after `grace` seconds; returns at once."""
         threading.Thread(target=self._stop, args=(grace,), daemon=True).start()
+
+    def connect(self) -> socket.socket:
+        """A connection to the port that its program serves: the engine publishes it at 127.0.0.1."""
+        found = self._engine.run("port", self._name, str(self._port), check=False).split()
+        if not found:
+            raise ConnectionRefusedError("the container has not begun, or has ended")
+        return socket.create_connection(("127.0.0.1", int(found[0].rpartition(":")[2])), timeout=5)
 
     def _stop(self, grace: float) -> None:
         with suppress(LocalError):

@@ -2,7 +2,8 @@
 
 Imports nothing but the standard library, because it runs outside the package. On standard input it takes one line of
 JSON, the order (`sandbox.order` writes it), then `stop SECONDS` lines; end of file means that the server is gone, and
-kills the job. Standard output and error are the job's. The exit code is the job's; 128+n for signal n; 125 when the
+kills the job. Where it is a socket, a `connect PORT` line is answered with a connection to that port of the job's
+network. Standard output and error are the job's. The exit code is the job's; 128+n for signal n; 125 when the
 sandbox cannot be built, 126 and 127 when the program cannot be executed or found, as Docker has it.
 """
 
@@ -30,6 +31,9 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
 # Through these a root of the machine could change the machine.
 _PROC_READ_ONLY = ("sys", "sysrq-trigger", "irq", "bus")
+
+# The grace of a program that SIGTERM does not reach: it would be killed at its end, whatever is waited for.
+_UNHEARD_SECONDS = 10.0
 
 
 def main() -> NoReturn:
@@ -121,13 +125,42 @@ def _supervise(child: int, started: int, wakeup: int, control: Control, private:
                     poll.unregister(0)
                     _kill(child, private)
                 for line in lines or []:
-                    terminate, deadline = True, min(deadline, _deadline(line))
+                    if line.startswith(b"connect"):
+                        _connect(int(line.split()[1]))
+                    else:
+                        terminate, deadline = True, min(deadline, _deadline(line))
         if terminate and running:
             terminate = False
+            if not _listens(child):
+                deadline = min(deadline, time.monotonic() + _UNHEARD_SECONDS)
             os.kill(child, signal.SIGTERM)
     if not private:
         _kill_descendants()
     return code
+
+
+def _connect(port: int) -> None:
+    """Hand the server a connection to a port of the job's network, in which this process is; else say that none is."""
+    import socket
+
+    with socket.socket() as connection, socket.socket(fileno=os.dup(0)) as control:
+        connection.settimeout(1)
+        try:
+            connection.connect(("127.0.0.1", port))
+            connection.setblocking(True)
+            socket.send_fds(control, [b"+"], [connection.fileno()])
+        except OSError:
+            control.send(b"-")
+
+
+def _listens(child: int) -> bool:
+    """Whether the program has a handler for SIGTERM; without one, the first process of a container does not notice."""
+    try:
+        with open(f"/proc/{child}/status", encoding="ascii", errors="replace") as file:
+            caught = next(line for line in file if line.startswith("SigCgt:"))
+    except (OSError, StopIteration):
+        return True
+    return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def _deadline(stop: bytes) -> float:

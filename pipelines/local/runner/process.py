@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import posixpath
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol, cast
 
+from pipelines.errors import LocalError
 from pipelines.local.runner.environment import ensure_environment
 from pipelines.local.runner.image import Image
 from pipelines.local.runner.layer import place
@@ -47,7 +49,8 @@ class ContainerRequest:
     `reference` names the image for an engine that has images of its own. `staged` is a folder laid out like `opt_ml`:
     the container finds its files below the folders `staged_at` as if they lay there, and what it changes of them goes
     to `opt_ml`; only for a runner that `overlays`. `host` is the container's name among `hosts`, those of its job,
-    which find one another by name; `group` tells the hosts of one job from those of others.
+    which find one another by name; `group` tells the hosts of one job from those of others. A `port` that its program
+    serves is reached by `Container.connect` alone: such a container has a network of its own, and nothing else in it.
     """
 
     image: Image
@@ -62,6 +65,7 @@ class ContainerRequest:
     host: str = "algo-1"
     hosts: tuple[str, ...] = ("algo-1",)
     group: str = ""
+    port: int | None = None
 
 
 class Container(Protocol):
@@ -71,7 +75,13 @@ class Container(Protocol):
         """The exit code (128+n for signal n) once it has ended and its log is whole; None when the timeout passed."""
 
     def stop(self, grace: float) -> None:
-        """SIGTERM to its first process, SIGKILL to all of them after `grace` seconds; returns at once."""
+        """SIGTERM to its first process, SIGKILL to all of them after `grace` seconds; returns at once.
+
+        A first process without a handler for SIGTERM may be killed after 10 seconds: it will not end by itself.
+        """
+
+    def connect(self) -> socket.socket:
+        """A connection to the port that its program serves. Raises `OSError` when nobody answers there (yet)."""
 
 
 class ProcessRunner:
@@ -81,6 +91,7 @@ class ProcessRunner:
         self._environments = environments
         self._report = report
         self._isolation = isolation
+        self._port = threading.Lock()  # of the machine's ports, where containers have no network of their own
 
     def overlays(self, folder: Path) -> bool:
         """Whether a request for an `opt_ml` below `folder` may have files `staged`."""
@@ -99,16 +110,37 @@ class ProcessRunner:
             self._report(text)
 
         environment = ensure_environment(image.requirements, self._environments, report, image.python)
+        ended = self._take(request.port) if request.port and not isolation.private else _nothing
         scratch = Path(tempfile.mkdtemp(prefix=f".{request.opt_ml.name}-", dir=request.opt_ml.parent)).resolve()
         try:
             places = Places(scratch, request.opt_ml.resolve(), environment.resolve())
             places.create()
             place(image, places.files)
             order = _private(request, places) if isolation.private else _plain(request, places)
-            return _launch(order, request.log, scratch, [*notices, *_warning(request, isolation)])
+            lines = [*notices, *_warning(request, isolation)]
+            return _Process(_launch(), order, _writer(request.log, lines), _Place(scratch, request.port or 0, ended))
         except BaseException:
             remove(scratch)
+            ended()
             raise
+
+    def _take(self, port: int) -> Callable[[], None]:
+        """Wait until no other container has the port of the machine; gives what lets go of it. Raises `LocalError`."""
+        self._port.acquire()
+        try:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            self._port.release()
+            fix = "end the program that has it, or run where jobs have a network of their own (Linux)"
+            what = f"port {port} of this machine is taken, which the job's program serves"
+            raise LocalError(what, fix=fix) from error
+        return self._port.release
+
+
+def _nothing() -> None:
+    """Nothing was taken."""
 
 
 def _private(request: ContainerRequest, places: Places) -> str:
@@ -117,7 +149,7 @@ def _private(request: ContainerRequest, places: Places) -> str:
     shown = list(name_file(places, request.group, request.hosts))
     if request.staged:
         shown += overlays(places, request.staged, request.staged_at)
-    return private_order(places, command, variables, request.image.workdir, request.network, shown)
+    return private_order(places, command, variables, request.image.workdir, request.network and not request.port, shown)
 
 
 def _plain(request: ContainerRequest, places: Places) -> str:
@@ -166,36 +198,54 @@ def _warning(request: ContainerRequest, isolation: Isolation) -> Iterator[str]:
     )
 
 
-def _launch(order: str, log: Path, scratch: Path, notices: Sequence[str]) -> Container:
-    launcher = subprocess.Popen(
-        launch_command(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd="/",
-        # An interpreter with a shared library may need the path; the job itself does not get it.
-        env={name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"},
-        start_new_session=True,  # neither Ctrl-C nor a closed terminal reaches the job past the server
-    )
+def _launch() -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """A launcher, and the socket over which it takes orders: its standard input."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        launcher = subprocess.Popen(
+            launch_command(),
+            stdin=theirs.fileno(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            # An interpreter with a shared library may need the path; the job itself does not get it.
+            env={name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"},
+            start_new_session=True,  # neither Ctrl-C nor a closed terminal reaches the job past the server
+        )
+    return launcher, ours
+
+
+def _writer(log: Path, notices: Sequence[str]) -> LogWriter:
     writer = LogWriter(log)
     for notice in notices:
         writer.line(notice)
-    return _Process(launcher, order, writer, scratch)
+    return writer
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What a container takes of the machine: a folder, a port that it serves (0: none), and what lets go of that."""
+
+    scratch: Path
+    port: int
+    ended: Callable[[], None]
 
 
 class _Process:
     """A container behind its launcher; two threads pump its output and wait for its end."""
 
-    def __init__(self, launcher: subprocess.Popen[bytes], order: str, writer: LogWriter, scratch: Path) -> None:
-        self._launcher = launcher
-        self._control = cast(IO[bytes], launcher.stdin)
-        self._output = cast(IO[bytes], launcher.stdout)
+    def __init__(
+        self, launched: tuple[subprocess.Popen[bytes], socket.socket], order: str, writer: LogWriter, place: _Place
+    ) -> None:
+        self._launcher, self._control = launched
+        self._output = cast(IO[bytes], self._launcher.stdout)
         self._writer = writer
-        self._scratch = scratch
+        self._place = place
+        self._asking = threading.Lock()
         self._ended = threading.Event()
         self._code = 0
         self._tell(order)
-        threading.Thread(target=self._watch, name=f"container-{launcher.pid}", daemon=True).start()
+        threading.Thread(target=self._watch, name=f"container-{self._launcher.pid}", daemon=True).start()
 
     def wait(self, timeout: float | None = None) -> int | None:
         return self._code if self._ended.wait(timeout) else None
@@ -203,10 +253,17 @@ class _Process:
     def stop(self, grace: float) -> None:
         self._tell(f"stop {grace}")
 
+    def connect(self) -> socket.socket:
+        with self._asking:
+            self._control.sendall(f"connect {self._place.port}\n".encode())
+            answer, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
+        if not descriptors:
+            raise ConnectionRefusedError("nobody answers there" if answer else "the container has ended")
+        return socket.socket(fileno=descriptors[0])
+
     def _tell(self, line: str) -> None:
-        with suppress(OSError, ValueError):  # it has ended already
-            self._control.write(line.encode() + b"\n")
-            self._control.flush()
+        with suppress(OSError):  # it has ended already
+            self._control.sendall(line.encode() + b"\n")
 
     def _watch(self) -> None:
         reader = threading.Thread(target=pump, args=(self._output.fileno(), self._writer), daemon=True)
@@ -222,8 +279,9 @@ class _Process:
         if not reader.is_alive():
             self._writer.close()
             self._output.close()
-        with suppress(OSError):
+        with self._asking:
             self._control.close()
-        remove(self._scratch)
+        remove(self._place.scratch)
+        self._place.ended()
         self._code = code if code >= 0 else 128 - code
         self._ended.set()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,7 @@ class Jobs:
     home: Path
     isolation: Isolation | None = None
     started: list[Job] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=count)
 
     def __call__(
         self,
@@ -86,7 +89,7 @@ class Jobs:
         files: Mapping[str, str] | None = None,
         **more: Any,
     ) -> Job:
-        place = self.home / f"job-{len(self.started)}"
+        place = self.home / f"job-{next(self.numbers)}"
         for folder in ("config", "processing/input", "processing/output", "output"):
             (place / "ml" / folder).mkdir(parents=True)
         for name, text in (files or {}).items():
@@ -94,10 +97,13 @@ class Jobs:
         request = ContainerRequest(
             image or bare_image(), command, environment or {}, place / "ml", place / "log", network, **more
         )
-        runner = ProcessRunner(self.home / "environments", lambda _: None, self.isolation)
-        job = Job(runner.start(request), place / "ml", place / "log")
+        job = Job(self.runner.start(request), place / "ml", place / "log")
         self.started.append(job)
         return job
+
+    @cached_property
+    def runner(self) -> ProcessRunner:
+        return ProcessRunner(self.home / "environments", lambda _: None, self.isolation)
 
 
 def _ended(jobs: Jobs) -> Iterator[Jobs]:
