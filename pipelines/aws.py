@@ -16,9 +16,11 @@ from typing import Any
 
 import boto3
 import boto3.exceptions
+import botocore.awsrequest
 import botocore.config
 import botocore.configprovider
 import botocore.exceptions
+import botocore.httpsession
 import botocore.session
 
 from pipelines.errors import AwsError
@@ -28,6 +30,12 @@ Json = dict[str, Any]
 MAX_INLINE_DEFINITION = 100 * 1024  # bytes; larger ones go by S3 (CONTRACT.md section 2)
 _HASH = "sha256"
 _NOT_FOUND = "ResourceNotFoundException"
+_MANIFESTS = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.index.v1+json",
+)
 
 
 @dataclass(frozen=True)
@@ -40,8 +48,9 @@ class Endpoint:
 class Gateway:
     """AWS, for one environment. Clients are made when they are first needed."""
 
-    def __init__(self, target: Target, endpoint: Endpoint | None = None) -> None:
+    def __init__(self, target: Target, endpoint: Endpoint | None = None, profile: str = "") -> None:
         self.target = target
+        self._profile = profile  # the one in use if empty
         self._endpoint = endpoint
         self._session: Any = None
         self._clients: dict[str, Any] = {}
@@ -115,16 +124,64 @@ class Gateway:
         for item in self._items("s3", "list_objects_v2", "Contents", action, Bucket=bucket, Prefix=prefix):
             yield str(item["Key"])
 
-    def has_image(self, repository: str, tag: str) -> bool:
-        """Whether ECR has an image of that tag."""
+    # Images (ECR), in the registry of the environment's account and region
+
+    def manifest(self, repository: str, tag: str) -> tuple[str, str] | None:
+        """The digest and the manifest's text of the image of that tag, or None."""
+        request = {"imageIds": [{"imageTag": tag}], "acceptedMediaTypes": list(_MANIFESTS)}
         try:
             with self._translated(f"look for image {repository}:{tag}"):
-                self._client("ecr").describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
+                answer = self._client("ecr").batch_get_image(repositoryName=repository, **request)
         except AwsError as error:
-            if error.code in ("ImageNotFoundException", "RepositoryNotFoundException"):
-                return False
+            if error.code == "RepositoryNotFoundException":
+                return None
             raise
-        return True
+        for image in answer.get("images", []):
+            return str(image["imageId"]["imageDigest"]), str(image["imageManifest"])
+        return None
+
+    def blob(self, repository: str, digest: str) -> bytes:
+        """A blob of a repository's, such as an image's configuration; not for layers, which are large."""
+        with self._translated(f"read {digest} of repository {repository}"):
+            answer = self._client("ecr").get_download_url_for_layer(repositoryName=repository, layerDigest=digest)
+            request = botocore.awsrequest.AWSRequest("GET", answer["downloadUrl"])
+            response = botocore.httpsession.URLLib3Session(timeout=30).send(request.prepare())
+        if response.status_code != 200:
+            what = f"cannot read {digest} of repository {repository}: HTTP {response.status_code}"
+            raise AwsError(what, where=f"environment {self.target.name}", fix=_LATER, code=str(response.status_code))
+        return bytes(response.content)
+
+    def ensure_repository(self, name: str) -> bool:
+        """Create a repository that is not there: scanned on push, its tags immutable. False: its tags can be moved."""
+        described = self._repository(name)
+        if described is None:
+            try:
+                with self._translated(f"create repository {name}"):
+                    self._client("ecr").create_repository(
+                        repositoryName=name,
+                        imageTagMutability="IMMUTABLE",
+                        imageScanningConfiguration={"scanOnPush": True},
+                    )
+                return True
+            except AwsError as error:
+                if error.code != "RepositoryAlreadyExistsException":  # else somebody was faster
+                    raise
+            described = self._repository(name) or {}
+        return str(described.get("imageTagMutability", "")).startswith("IMMUTABLE")
+
+    def _repository(self, name: str) -> Json | None:
+        try:
+            with self._translated(f"describe repository {name}"):
+                return dict(self._client("ecr").describe_repositories(repositoryNames=[name])["repositories"][0])
+        except AwsError as error:
+            if error.code == "RepositoryNotFoundException":
+                return None
+            raise
+
+    def registry_token(self) -> str:
+        """What a registry takes as Basic authorization, for twelve hours. It is a secret."""
+        with self._translated("ask for access to the registry"):
+            return str(self._client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"])
 
     # Pipelines
 
@@ -339,7 +396,7 @@ class Gateway:
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            self._session = self._session or _session(self.target, local=self._endpoint is not None)
+            self._session = self._session or _session(self.target, self._profile, local=self._endpoint is not None)
             if self._endpoint:
                 self._clients[service] = self._session.client(
                     service, endpoint_url=self._endpoint.url, config=_LOCAL_CONFIG
@@ -377,10 +434,10 @@ _LOCAL_CONFIG = botocore.config.Config(
 )
 
 
-def _session(target: Target, *, local: bool) -> Any:
+def _session(target: Target, profile: str, *, local: bool) -> Any:
     """A session that names its region. The local SageMaker's uses nothing of the user's configuration."""
     if not local:
-        return boto3.Session(region_name=target.region)
+        return boto3.Session(region_name=target.region, profile_name=profile or None)
     # Every setting at its default, whatever variables and files would say; FIPS endpoints alone would break it.
     settings = botocore.configprovider.BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
     session_vars = {name: (None, None, default, convert) for name, (_, _, default, convert) in settings}

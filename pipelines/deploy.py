@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import runpy
-import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -48,6 +47,7 @@ from pipelines.plan import (
     read_live,
     remaining,
 )
+from pipelines.plan.record import with_digests
 from pipelines.plan.requests import GROUP, rule_request, schedule_request, targets_request
 from pipelines.remote import AwsRemote
 from pipelines.schedule import aws_name
@@ -63,11 +63,14 @@ _AGAIN = "make the plan again: pipelines plan -o FILE"
 class Images(Protocol):
     """Puts images where the environment finds them."""
 
-    def has(self, uri: str) -> bool:
-        """Whether the image is there."""
+    def digest(self, uri: str) -> str | None:
+        """The digest of the image that is there, None when there is none."""
 
-    def push(self, image: ImageSource, uri: str, report: Report) -> None:
+    def build(self, image: ImageSource, uri: str, report: Report) -> None:
         """Make `uri` name the image that its source says. Raises `PipelinesError`."""
+
+    def copy(self, source: str, uri: str, report: Report) -> None:
+        """Make `uri` name an image that another registry has. Raises `PipelinesError`."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Site:
     sleep: Callable[[float], None] = field(default=time.sleep)
 
     def remote(self, pipeline: str) -> Remote:
-        return AwsRemote(self.gateway, pipeline, self.images.has)
+        return AwsRemote(self.gateway, pipeline, self.images.digest)
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ def apply(made: Plan, site: Site, live: Live | None = None) -> Deployment:
     for action in left:
         if isinstance(action, _PREPARATIONS):
             site.report(in_words(action))
-            _prepare(action, site)
+            _prepare(action, site, made.needs.images)
     said = "unchanged"
     others = [action for action in left if not isinstance(action, _PREPARATIONS)]
     if others:
@@ -177,7 +180,7 @@ def _read_back(made: Plan, remote: Remote, site: Site, tags: Mapping[str, str]) 
     raise AwsError(what, where=f"environment {made.environment}", fix=f"see what differs: pipelines plan{env}")
 
 
-def _prepare(action: Action, site: Site) -> None:
+def _prepare(action: Action, site: Site, images: tuple[str, ...]) -> None:
     """Put in place what the pipeline will point at."""
     match action:
         case MakeBucket():
@@ -185,9 +188,10 @@ def _prepare(action: Action, site: Site) -> None:
         case UploadFile(upload=upload):
             _upload(upload, site)
         case EnsureImage(image=image):
-            _push(image, site)
+            _ensure_image(image, site)
         case WriteRecord(bucket=bucket, key=key, text=text):
-            site.gateway.write_object(bucket, key, text.encode())
+            digests = {uri: site.images.digest(uri) or "" for uri in images}
+            site.gateway.write_object(bucket, key, with_digests(text, digests).encode())
         case _:
             raise TypeError(action)
 
@@ -220,13 +224,12 @@ def _put_pipeline(action: CreatePipeline | UpdatePipeline, made: Plan, gateway: 
     try:
         return gateway.create_pipeline(action.name, **request, **({"Tags": tags} if tags else {})), "created"
     except AwsError as error:
-        # Somebody created it since we looked. AWS has no code of its own for that (CONTRACT.md section 4).
+        # AWS has no code of its own for that (CONTRACT.md section 4).
         if "already exists" not in error.what and "must be unique" not in error.what:
             raise
-    arn = gateway.update_pipeline(action.name, **request)
-    if action.tags:
-        gateway.add_tags(arn, action.tags)
-    return arn, "updated"
+        fix = f"see what differs, and deploy again: pipelines plan --env {made.environment}"
+        what = f"somebody else created {action.name} meanwhile"
+        raise UsageError(what, where=f"environment {made.environment}", fix=fix) from error
 
 
 def _request(action: CreatePipeline | UpdatePipeline, made: Plan, gateway: Gateway) -> dict[str, Any]:
@@ -263,8 +266,11 @@ def _upload(upload: Upload, site: Site) -> None:
     site.gateway.upload(file, upload.bucket, upload.key, upload.sha256)
 
 
-def _push(image: Image, site: Site) -> None:
+def _ensure_image(image: Image, site: Site) -> None:
     """Raises `UsageError` when the image's sources are not those that were planned."""
+    if image.copy_from:
+        site.images.copy(image.copy_from, image.uri, site.report)
+        return
     if not image.folder:
         raise UsageError("the image is not there, and nothing here builds it", where=image.uri, fix=_AGAIN)
     try:
@@ -274,33 +280,7 @@ def _push(image: Image, site: Site) -> None:
         raise UsageError(f"the image's folder cannot be read: {error}", where=image.folder, fix=_AGAIN) from error
     if not same:
         raise UsageError("the image's folder has changed since the plan was made", where=image.folder, fix=_AGAIN)
-    site.images.push(source, image.uri, site.report)
-
-
-@dataclass(frozen=True)
-class EcrImages:
-    """Images in ECR: that they are there is checked; building and pushing them is the user's for now."""
-
-    gateway: Gateway
-
-    def has(self, uri: str) -> bool:
-        repository, _, tag = uri.partition("/")[2].rpartition(":")
-        return self.gateway.has_image(repository, tag)
-
-    def push(self, image: ImageSource, uri: str, report: Report) -> None:
-        """Raises `AwsError` with the commands that build and push an image that is not there."""
-        if self.gateway.has_image(image.repository, image.tag):
-            report(f"image {uri} is there")
-            return
-        registry, root = uri.partition("/")[0], shlex.quote(str(image.context.root))
-        fix = (
-            f"build and push it (once before: aws ecr create-repository --repository-name {image.repository}):\n"
-            f"    aws ecr get-login-password --region {self.gateway.target.region}"
-            f" | docker login --username AWS --password-stdin {registry}\n"
-            f"    docker build --platform linux/amd64 -t {uri} {root}\n"
-            f"    docker push {uri}"
-        )
-        raise AwsError("the image is not in ECR", where=uri, fix=fix)
+    site.images.build(source, image.uri, site.report)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pipelines.errors import LocalError
 _LAST_LINES = 15
 _KEPT = (
     *("PATH", "HOME", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK"),
+    *("PIP_CONFIG_FILE", "PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"),
     *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "CONTAINER_HOST"),
 )
 # One plain image, as SageMaker takes it: no index around it with attestations, no format of Podman's own.

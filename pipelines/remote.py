@@ -21,12 +21,12 @@ _GOING_ON = ("Executing", "Stopping")
 class AwsRemote:
     """AWS, or the local SageMaker in its place, as a `plan.Remote` of one pipeline.
 
-    The name is given because ARNs have it in lower case; `image_exists` takes an image's URI.
+    The name is given because ARNs have it in lower case; `image_digest` takes an image's URI.
     """
 
     gateway: Gateway
     name: str
-    image_exists: Callable[[str], bool]
+    image_digest: Callable[[str], str | None]
 
     def pipeline(self, name: str) -> LivePipeline | None:
         described = self.gateway.pipeline(name)
@@ -73,8 +73,16 @@ class AwsRemote:
     def has_object(self, bucket: str, key: str, sha256: str) -> bool:
         return self.gateway.has_object(bucket, key, sha256)
 
-    def has_image(self, uri: str) -> bool:
-        return self.image_exists(uri)
+    def record(self, bucket: str, key: str) -> str | None:
+        try:
+            return self.gateway.read_object(bucket, key).decode()
+        except AwsError as error:
+            if error.code in ("404", "NoSuchKey", "NotFound"):
+                return None
+            raise
+
+    def image(self, uri: str) -> str | None:
+        return self.image_digest(uri)
 
     def running(self, pipeline: str) -> tuple[Running, ...]:
         listed = self.gateway.executions(pipeline)
@@ -83,7 +91,3 @@ class AwsRemote:
             for item in listed
             if item.get("PipelineExecutionStatus") in _GOING_ON
         )
-
-    def results(self, _pipeline: str, _steps: tuple[str, ...]) -> Mapping[str, str] | None:
-        """Not asked: it would take every execution's steps."""
-        return None

@@ -280,7 +280,39 @@ def test_what_is_not_there_is_none(aws, gateway):
     aws.answer((404, b""))
     assert gateway.has_object("bucket-dev", "key", "0" * 64) is False
     aws.refuse("RepositoryNotFoundException")
-    assert gateway.has_image("tiny", "tag") is False
+    assert gateway.manifest("tiny", "tag") is None
+    aws.answer({"images": [], "failures": [{"failureCode": "ImageNotFound"}]})
+    assert gateway.manifest("tiny", "tag") is None
+
+
+def test_image_is_read_by_its_manifest_and_its_configuration_by_its_address(aws, gateway):
+    aws.answer({"images": [{"imageId": {"imageDigest": "sha256:a"}, "imageManifest": "{}"}]})
+    assert gateway.manifest("tiny", "tag") == ("sha256:a", "{}")
+    aws.answer({"downloadUrl": f"{aws.endpoint.url}/blob?signed=1"}, b"the configuration")
+    assert gateway.blob("tiny", "sha256:b") == b"the configuration"
+    assert aws.asked[-1].path == "/blob?signed=1"
+    aws.answer({"downloadUrl": f"{aws.endpoint.url}/blob"}, (403, b"expired"))
+    with pytest.raises(AwsError, match="cannot read sha256:b of repository tiny: HTTP 403"):
+        gateway.blob("tiny", "sha256:b")
+    for asked in aws.asked:
+        assert not asked.operation or request_faults("ecr", asked.operation, asked.json) == []
+
+
+def test_repository_is_created_scanning_and_with_tags_that_stay(aws, gateway):
+    aws.refuse("RepositoryNotFoundException")
+    aws.answer({"repository": {}})
+    assert gateway.ensure_repository("tiny") is True
+    assert aws.asked[-1].json == {
+        "repositoryName": "tiny",
+        "imageTagMutability": "IMMUTABLE",
+        "imageScanningConfiguration": {"scanOnPush": True},
+    }
+    aws.answer({"repositories": [{"imageTagMutability": "MUTABLE"}]})
+    assert gateway.ensure_repository("tiny") is False
+    aws.refuse("RepositoryNotFoundException")  # somebody is faster
+    aws.refuse("RepositoryAlreadyExistsException")
+    aws.answer({"repositories": [{"imageTagMutability": "IMMUTABLE_WITH_EXCLUSION"}]})
+    assert gateway.ensure_repository("tiny") is True
 
 
 def test_object_of_other_content_is_not_there(aws, gateway, tmp_path):

@@ -13,8 +13,8 @@ from pipelines.aws import MAX_INLINE_DEFINITION
 from pipelines.compile import Compiled, ImageSource, Upload
 from pipelines.context import read_context
 from pipelines.definition import parse
-from pipelines.deploy import EcrImages, Site, apply, make_plan, wanted
-from pipelines.errors import AwsError, UsageError
+from pipelines.deploy import Site, apply, make_plan, wanted
+from pipelines.errors import AwsError, LocalError, UsageError
 from pipelines.schedule import Schedule
 from pipelines.service_model import request_faults
 from pipelines.spec import Notification, Pipeline, Target
@@ -34,7 +34,7 @@ class FakeGateway:
         self.objects: dict[tuple[str, str], str] = {}
         self.texts: dict[tuple[str, str], bytes] = {}
         self.pipelines: dict[str, dict] = {}
-        self.images: set[object] = set()
+        self.images: dict[str, str] = {}
         self.requests: list[tuple[str, dict]] = []
         self.tags_of: dict[str, dict[str, str]] = {}
         self.schedule_requests: dict[str, dict] = {}
@@ -105,9 +105,10 @@ class FakeGateway:
     def executions(self, _name: str) -> list[dict]:
         return []
 
-    def has_image(self, repository: str, tag: str) -> bool:
-        self.done.append("look for image")
-        return (repository, tag) in self.images
+    def read_object(self, bucket: str, key: str) -> bytes:
+        if (bucket, key) not in self.texts:
+            raise AwsError("no such key", code="NoSuchKey")
+        return self.texts[bucket, key]
 
     def pipeline(self, name: str) -> dict | None:
         return self.pipelines.get(name)
@@ -142,12 +143,16 @@ class FakeImages:
     def __init__(self, gateway: FakeGateway) -> None:
         self.gateway = gateway
 
-    def has(self, uri: str) -> bool:
-        return uri in self.gateway.images
+    def digest(self, uri: str) -> str | None:
+        return self.gateway.images.get(uri)
 
-    def push(self, _image: ImageSource, uri: str, _report) -> None:
-        self.gateway.images.add(uri)
+    def build(self, _image: ImageSource, uri: str, _report) -> None:
+        self.gateway.images[uri] = "sha256:built"
         self.gateway.done.append(f"push {uri}")
+
+    def copy(self, source: str, uri: str, _report) -> None:
+        self.gateway.images[uri] = source.partition("@")[2]
+        self.gateway.done.append(f"copy {source}")
 
 
 def definition(*steps: dict) -> str:
@@ -234,13 +239,18 @@ def test_what_differs_is_updated_once(compiled, values, change):
     assert carry_out(change(compiled), gateway, **values).action == "unchanged"
 
 
-def test_pipeline_that_another_created_meanwhile_is_updated(compiled):
+def test_pipeline_that_another_created_meanwhile_is_left_as_it_is(compiled):
     gateway = FakeGateway(DEV)
     carry_out(compiled, gateway)
     # It was not there when we looked: for the plan, and right before it was made.
     answers = iter([None, None])
     gateway.pipeline = lambda name: next(answers, gateway.pipelines[name])
-    assert carry_out(compiled, gateway).action == "updated"
+    with pytest.raises(UsageError) as caught:
+        carry_out(compiled, gateway)
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.what) == ("environment dev", "somebody else created tiny meanwhile")
+    assert problem.fix == "see what differs, and deploy again: pipelines plan --env dev"
+    assert gateway.done.count("update") == 0
 
 
 def test_other_refusals_of_a_creation_are_not_taken_for_that(compiled):
@@ -297,34 +307,28 @@ def test_local_environment_gets_its_bucket_and_no_question_of_account(compiled):
     assert gateway.done[-1] == "create"
 
 
-def test_image_that_is_not_in_ecr_leaves_the_pipeline_as_it_is(compiled):
+def test_image_that_cannot_be_built_leaves_the_pipeline_as_it_is(compiled):
     gateway = FakeGateway(DEV)
-    with pytest.raises(AwsError) as caught:
-        carry_out(compiled, gateway, images=EcrImages(gateway))
-    (problem,) = caught.value.problems
-    assert problem.what == "the image is not in ECR"
-    assert problem.where.startswith(IMAGE)
-    for command in (
-        "aws ecr create-repository --repository-name tiny",
-        "aws ecr get-login-password --region eu-central-1 | docker login --username AWS --password-stdin "
-        "111111111111.dkr.ecr.eu-central-1.amazonaws.com\n",
-        f"docker build --platform linux/amd64 -t {problem.where} {compiled.images[0].context.root}\n",
-        f"docker push {problem.where}",
-    ):
-        assert command in problem.fix
-    assert "create" not in gateway.done
+    images = FakeImages(gateway)
+    images.build = lambda *_: (_ for _ in ()).throw(LocalError("no engine"))
+    with pytest.raises(LocalError):
+        carry_out(compiled, gateway, images=images)
+    assert gateway.done == ["upload recipe.yaml"]
 
 
-def test_image_that_is_in_ecr_is_used(compiled):
+def test_image_that_is_there_is_neither_built_nor_pushed(compiled):
     gateway, said = FakeGateway(DEV), []
-    gateway.images = {("tiny", compiled.images[0].tag)}
-    carry_out(compiled, gateway, said, EcrImages(gateway))
-    assert [word for word in gateway.done if word != "look for image"] == [
-        "upload recipe.yaml",
-        "write deployments",
-        "create",
-    ]
+    gateway.images = {compiled.images[0].uri(DEV.account, DEV.region): "sha256:there"}
+    carry_out(compiled, gateway, said)
+    assert gateway.done == ["upload recipe.yaml", "write deployments", "create"]
     assert not any("build" in line for line in said)
+
+
+def test_record_has_the_digest_of_what_was_pushed(compiled):
+    gateway = FakeGateway(DEV)
+    carry_out(compiled, gateway)
+    (text,) = gateway.texts.values()
+    assert [image["digest"] for image in json.loads(text)["images"]] == ["sha256:built"]
 
 
 def test_deployment_that_broke_off_goes_on_where_it_ended(compiled):
@@ -360,13 +364,13 @@ def test_saved_plan_is_refused_when_the_pipeline_has_moved_before_or_while_it_is
     gateway = FakeGateway(DEV)
     here = site(compiled, gateway)
     made, _ = make_plan(wanted(compiled, "", pipeline(), here.folder), here)
-    ensure = here.images.push
+    ensure = here.images.build
 
     def meanwhile(*arguments: object) -> None:
         ensure(*arguments)
         gateway.create_pipeline("tiny", PipelineDefinition=definition(STEP), RoleArn=DEV.role)
 
-    here.images.push = meanwhile
+    here.images.build = meanwhile
     for _ in range(2):
         with pytest.raises(UsageError) as caught:
             apply(made, here)

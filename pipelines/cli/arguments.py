@@ -88,6 +88,7 @@ def build_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
     )
     deploy = add("deploy", "upload what changed, create or update the pipeline, its schedules, notifications and tags")
     deploy.add_argument("plan", nargs="?", type=Path, metavar="PLAN", help="a saved plan: it alone, or nothing")
+    _yes(deploy)
     deploy.add_argument("--start", action="store_true", help="start an execution afterwards")
     deploy.add_argument("--wait", action="store_true", help="with --start: watch it to its end")
     _parameters(deploy)
@@ -131,9 +132,25 @@ def build_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
     rollback.add_argument(
         "version", nargs="?", type=int, metavar="VERSION", help="the one before the current if left out"
     )
+    _yes(rollback)
+    _promotion(add("promote", "deploy to an environment exactly what another one runs, its images copied", env=False))
     add("schedules", "list schedules with their next five starts; the local SageMaker forgets them when it ends")
     _local(add("local", "serve the local SageMaker on 127.0.0.1, in the foreground", env=False))
     return parser, dict(commands.choices)
+
+
+def _yes(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--yes", "-y", action="store_true", help="do not ask; the local environment never does")
+
+
+def _promotion(command: argparse.ArgumentParser) -> None:
+    command.add_argument("source", metavar="FROM", help="the environment that runs it")
+    command.add_argument("to", metavar="TO", help="the environment that is to run it")
+    command.add_argument("-o", "--output", type=Path, metavar="FILE", help="keep the plan, and change nothing")
+    command.add_argument(
+        "--source-profile", metavar="NAME", help="the AWS profile to read FROM with; the one in use if left out"
+    )
+    _yes(command)
 
 
 def _local(command: argparse.ArgumentParser) -> None:

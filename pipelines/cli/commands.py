@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pipelines.cli.operating import diff, executions, retry, selection, why
-from pipelines.cli.planning import compiled, deploy_files, deploy_plan, plan, read_plan, rollback, schedules
+from pipelines.cli.planning import compiled, deploy_files, deploy_plan, plan, promote, read_plan, rollback, schedules
 from pipelines.cli.project import Project, parse_parameters
 from pipelines.cli.terminal import Terminal
 from pipelines.errors import UsageError
@@ -71,7 +71,7 @@ def deploy(given: argparse.Namespace, terminal: Terminal) -> int:
     if given.start:
         definition = parse(saved.definition) if saved else compiled(project, terminal).definition
         resolve_parameters(definition, parameters)
-    deployed = deploy_plan(saved, project, terminal) if saved else deploy_files(project, terminal)
+    deployed = deploy_plan(saved, project, terminal) if saved else deploy_files(project, terminal, yes=given.yes)
     facts = {"pipeline": deployed.pipeline_arn, "action": deployed.action, "uploaded": deployed.uploaded}
     if given.start:
         return _start(project, terminal, parameters, wait=given.wait, facts=facts)
@@ -265,6 +265,7 @@ COMMANDS: dict[str, Command] = {
     "plan": plan,
     "deploy": deploy,
     "rollback": rollback,
+    "promote": promote,
     "schedules": schedules,
     "start": start,
     "status": status,

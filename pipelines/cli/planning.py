@@ -1,8 +1,9 @@
-"""Plans and what is deployed by them: the commands `plan`, `rollback` and `schedules`, the two ways to deploy."""
+"""Plans and what is deployed by them: `plan`, `rollback`, `promote` and `schedules`, the two ways to deploy."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,23 +31,27 @@ def compiled(project: Project, terminal: Terminal) -> Compiled:
 def plan(given: argparse.Namespace, terminal: Terminal) -> int:
     """Show what a deployment would change, and keep it in a file if asked."""
     from pipelines.deploy import make_plan
-    from pipelines.plan import EnsureImage, dump, exit_code, render, to_json
+    from pipelines.plan import exit_code
 
     project = Project.of(given)
     compiled(project, terminal)
     made, _ = make_plan(project.desired, project.site(terminal.note))
-    if given.output:
-        _write(given.output, dump(made))
+    _show(made, project, terminal, given.output)
+    return exit_code(made) if given.detailed_exitcode else FINE
+
+
+def _show(made: Plan, project: Project, terminal: Terminal, output: Path | None) -> None:
+    """A plan is what the command was asked for."""
+    from pipelines.plan import dump, render, to_json
+
+    if output:
+        _write(output, dump(made))
     if terminal.json:
         terminal.document(to_json(made))
     else:
         terminal.result("\n".join(render(made)))
-    for action in made.actions:
-        if isinstance(action, EnsureImage) and not project.target.is_local:
-            terminal.note(f"note: image {action.image.uri} is not in ECR; deploy stops there, and says how to push it")
-    if given.output and made.actions:
-        terminal.note(f"apply it: {project.command(f'deploy {given.output}')}")
-    return exit_code(made) if given.detailed_exitcode else FINE
+    if output and made.actions:
+        terminal.note(f"apply it: {project.command(f'deploy {output}')}")
 
 
 def _write(file: Path, text: str) -> None:
@@ -79,16 +84,44 @@ def read_plan(file: Path, project: Project) -> Plan:
     return made
 
 
-def deploy_files(project: Project, terminal: Terminal) -> Deployment:
-    """Plan what pipeline.yaml says, and carry it out."""
+def deploy_files(project: Project, terminal: Terminal, *, yes: bool = False) -> Deployment:
+    """Plan what pipeline.yaml says, ask, and carry it out."""
     from pipelines.deploy import apply, make_plan
 
+    _refuse_nobody(project, terminal, yes=yes)
     compiled(project, terminal)
     site = project.site(terminal.note)
     made, live = make_plan(project.desired, site)
-    for line in (*(f"drift: {drift}" for drift in made.facts.drift), *made.facts.notes):
-        terminal.note(f"note: {line}")
-    return apply(made, site, live)
+    if project.target.is_local:
+        for line in (*(f"drift: {drift}" for drift in made.facts.drift), *made.facts.notes):
+            terminal.note(f"note: {line}")
+        return apply(made, site, live)
+    return _carry_out(made, live, site, project, terminal, yes=yes)
+
+
+def _refuse_nobody(project: Project, terminal: Terminal, *, yes: bool) -> None:
+    """Before anything is read: a real environment is changed after a yes only."""
+    if yes or project.target.is_local or terminal.is_interactive:
+        return
+    what = "it is asked for a yes before anything is changed, and here is no terminal to ask on"
+    fix = f"add --yes; or review a plan ({project.command('plan -o FILE')}), and deploy it: pipelines deploy FILE"
+    raise UsageError(what, where=f"environment {project.environment}", fix=fix)
+
+
+def _carry_out(
+    made: Plan, live: Live, site: Site, project: Project, terminal: Terminal, *, yes: bool = False
+) -> Deployment:
+    """Show a plan and ask before it is carried out; the local environment is nobody's to ask for."""
+    from pipelines.deploy import apply
+    from pipelines.plan import render
+
+    terminal.note("\n".join(render(made)))
+    if yes or project.target.is_local or not made.actions:
+        return apply(made, site, live)
+    if not terminal.confirm(f"Do that in environment {project.environment} (account {project.target.account})?"):
+        fix = "repeat the command, and answer y"
+        raise UsageError("nothing was changed", where=f"environment {project.environment}", fix=fix)
+    return apply(made, site)  # the answer took its time: it looks again
 
 
 def deploy_plan(made: Plan, project: Project, terminal: Terminal) -> Deployment:
@@ -101,26 +134,63 @@ def deploy_plan(made: Plan, project: Project, terminal: Terminal) -> Deployment:
 def rollback(given: argparse.Namespace, terminal: Terminal) -> int:
     """Deploy an earlier version of the pipeline, with what was deployed with it."""
     from pipelines.definition import parse
-    from pipelines.deploy import apply, make_plan
-    from pipelines.plan import render, rolled_back
+    from pipelines.deploy import make_plan
+    from pipelines.plan import Version, rolled_back
 
     project = Project.of(given)
+    _refuse_nobody(project, terminal, yes=given.yes)
     name, site = project.spec.pipeline.name, project.site(terminal.note)
     live = _live(project, site)
-    version = _version(project, given.version, live.pipeline)
-    text = project.gateway.pipeline_definition(name, version)
-    definition = parse(text, where=f"version {version} of {name}")
-    record = _record(project, definition.digest)
-    if record is None:
-        terminal.note(f"note: no deployment of version {version} is on record: its definition alone comes back")
-    made, live = make_plan(rolled_back(name, project.target, definition, record, live), site)
-    terminal.note("\n".join(render(made)))
-    deployed = apply(made, site, live)
+    number = _version(project, given.version, live.pipeline)
+    definition = parse(project.gateway.pipeline_definition(name, number), where=f"version {number} of {name}")
+    version = Version(number, definition, _record(project, definition.digest))
+    if version.record is None:
+        terminal.note(f"note: no deployment of version {number} is on record: its definition alone comes back")
+    made, live = make_plan(rolled_back(name, project.target, version, live), site)
+    deployed = _carry_out(made, live, site, project, terminal, yes=given.yes)
+    _told(deployed, terminal, version=number)
+    return FINE
+
+
+def _told(deployed: Deployment, terminal: Terminal, **more: Any) -> None:
     if terminal.json:
-        terminal.document({"pipeline": deployed.pipeline_arn, "action": deployed.action, "version": version})
+        terminal.document({"pipeline": deployed.pipeline_arn, "action": deployed.action, **more})
     else:
         terminal.result(deployed.pipeline_arn)
+
+
+def promote(given: argparse.Namespace, terminal: Terminal) -> int:
+    """Deploy to an environment exactly what another one runs, its images copied; or keep the plan of it in a file."""
+    from pipelines.deploy import make_plan
+    from pipelines.plan import needs, promoted, read_live
+
+    base = Project.of(given)
+    source = replace(base, environment=given.source, profile=given.source_profile or "")
+    project = replace(base, environment=given.to)
+    _refuse_no_promotion(source, project)
+    if not given.output:
+        _refuse_nobody(project, terminal, yes=given.yes)
+    compiled(source, terminal)
+    compiled(project, terminal)
+    there = read_live(source.site(terminal.note).remote(source.spec.pipeline.name), needs(source.desired))
+    record = _record(source, there.pipeline.digest) if there.pipeline else None
+    site = project.site(terminal.note, source)
+    made, live = make_plan(promoted(project.desired, source.environment, record, there), site)
+    if given.output:
+        _show(made, project, terminal, given.output)
+        return FINE
+    deployed = _carry_out(made, live, site, project, terminal, yes=given.yes)
+    _told(deployed, terminal, promoted=project.neutral)
     return FINE
+
+
+def _refuse_no_promotion(source: Project, project: Project) -> None:
+    for one in (source, project):
+        if one.target.is_local:
+            fix = f"deploy from the files: pipelines deploy --env {project.environment}"
+            raise UsageError("the local environment has no registry to copy images of", where="promote", fix=fix)
+    if source.environment == project.environment:
+        raise UsageError("it is one environment", where="promote", fix="name two: pipelines promote dev prod")
 
 
 def _live(project: Project, site: Site) -> Live:
@@ -131,15 +201,22 @@ def _live(project: Project, site: Site) -> Live:
 
 
 def _version(project: Project, given: int | None, live: LivePipeline | None) -> int:
-    """The version that is meant: the one before the current, or the one that is named and there."""
+    """The version that is meant: the one that is named and there, or the one before the current.
+
+    What a rollback brought back counts as the version that it came from.
+    """
+    from pipelines.plan import earlier
+
     name, where = project.spec.pipeline.name, f"environment {project.environment}"
     if live is None:
         raise UsageError(f"pipeline {name} is not deployed", where=where, fix=project.command("deploy"))
     there = sorted(int(item["PipelineVersionId"]) for item in project.gateway.pipeline_versions(name))
     if given is None:
-        if len(there) < 2:
-            raise UsageError("there is no earlier version", where=where, fix="correct pipeline.yaml, and deploy it")
-        return there[-2]  # DescribePipeline gives the last one, without its number
+        before = earlier(there, _record(project, live.digest))
+        if before is None:
+            fix = f"name one of {', '.join(map(str, there[-10:]))}, or correct pipeline.yaml and deploy it"
+            raise UsageError("there is no earlier version", where=where, fix=fix)
+        return before
     if given not in there:
         fix = f"name one of {', '.join(map(str, there[-10:]))}"
         raise UsageError(f"there is no version {given} of {name}", where=where, fix=fix)
@@ -147,17 +224,11 @@ def _version(project: Project, given: int | None, live: LivePipeline | None) -> 
 
 
 def _record(project: Project, digest: str) -> Record | None:
-    from pipelines.errors import AwsError
     from pipelines.plan import read_record, record_key
 
     bucket, key = project.target.bucket, record_key(project.target.prefix, digest)
-    try:
-        text = project.gateway.read_object(bucket, key).decode()
-    except AwsError as error:
-        if error.code in ("404", "NoSuchKey", "NotFound"):
-            return None
-        raise
-    return read_record(text, where=f"s3://{bucket}/{key}")
+    text = project.site(lambda _: None).remote(project.spec.pipeline.name).record(bucket, key)
+    return read_record(text, where=f"s3://{bucket}/{key}") if text else None
 
 
 def schedules(given: argparse.Namespace, terminal: Terminal) -> int:

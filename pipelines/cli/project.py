@@ -27,6 +27,7 @@ class Project:
 
     file: Path
     environment: str
+    profile: str = ""  # of AWS's configuration; the one in use if empty
 
     @classmethod
     def of(cls, given: argparse.Namespace) -> Project:
@@ -65,11 +66,11 @@ class Project:
 
         return wanted(self.compiled, self.neutral, self.spec.pipeline, self.spec.folder)
 
-    def site(self, report: Callable[[str], None]) -> Site:
-        """Where a deployment takes place."""
+    def site(self, report: Callable[[str], None], source: Project | None = None) -> Site:
+        """Where a deployment takes place; `source` is the environment that is promoted."""
         from pipelines.deploy import Site
 
-        return Site(self.gateway, self.images, self.spec.folder, report)
+        return Site(self.gateway, self._images(source), self.spec.folder, report)
 
     @cached_property
     def gateway(self) -> Gateway:
@@ -79,19 +80,22 @@ class Project:
         if not self.target.is_local:
             from pipelines.deploy import check_account
 
-            gateway = Gateway(self.target)
+            gateway = Gateway(self.target, profile=self.profile)
             check_account(gateway)
             return gateway
         from pipelines.local.daemon import ensure
 
         return Gateway(self.target, Endpoint(ensure(self.home, self.target.region).endpoint))
 
-    @property
-    def images(self) -> Images:
-        from pipelines.deploy import EcrImages
+    def _images(self, source: Project | None) -> Images:
+        from pipelines.images import ecr_images
         from pipelines.local.images import LocalImages
 
-        return LocalImages(self.home) if self.target.is_local else EcrImages(self.gateway)
+        return (
+            LocalImages(self.home)
+            if self.target.is_local
+            else ecr_images(self.gateway, source.gateway if source else None)
+        )
 
     def readable(self, uri: str) -> str:
         """An S3 URI or, where objects are plain files, the path of the file or folder."""

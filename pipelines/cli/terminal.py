@@ -65,6 +65,16 @@ class Terminal:
         """What happens meanwhile."""
         _write(sys.stderr, text)
 
+    @property
+    def is_interactive(self) -> bool:
+        """Whether somebody is here to be asked."""
+        return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+    def confirm(self, question: str) -> bool:
+        """Ask for a yes; anything else is none."""
+        self.note(f"{question} [y/N]")
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
     @contextmanager
     def busy(self, text: str) -> Iterator[None]:
         """Says what takes so long, if it does."""

@@ -1,7 +1,7 @@
 """Images of the local SageMaker: build contexts that were deployed, under the image's URI.
 
 `push` keeps a copy of a build context, so that what a pipeline runs changes only when it is deployed again; `find`
-gives the `Image` of a URI.
+gives the `Image` of a URI; `image_of` that of any URI, deployed here or not.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.compile import ImageSource
@@ -17,7 +17,9 @@ from pipelines.context import Context
 from pipelines.errors import LocalError
 from pipelines.local.home import Home
 from pipelines.local.runner.environment import ensure_environment
-from pipelines.local.runner.image import Image, read_image
+from pipelines.local.runner.image import Image, bare_image, read_image
+from pipelines.local.settings import Settings, read
+from pipelines.local.stand_ins.table import stand_in
 
 
 def _folder(images: Path, uri: str) -> Path:
@@ -69,20 +71,58 @@ def find(images: Path, uri: str) -> Image | None:
     return read_image(folder) if folder.is_dir() else None
 
 
+def image_of(home: Home, settings: Settings, uri: str, *, has_program: bool) -> Image:
+    """What runs for a URI: what was deployed under it, what the settings say of it, what stands in for it.
+
+    One that nothing is known of is a bare Python environment where the job has a program of its own. Raises
+    `LocalError` where it has none.
+    """
+    deployed, said = find(home.images, uri), settings.image(uri)
+    if deployed:
+        return deployed
+    if said and said.build:
+        return read_image(said.build)
+    if settings.runner == "docker":
+        return Image(opaque=True)
+    if said:
+        return Image(None, said.entrypoint, environment=said.environment, requirements=said.requirements, python=said.python)
+    known = stand_in(uri)
+    if known is None and not has_program:
+        what = f"nothing is known of the image {uri}, and the step names no entrypoint"
+        raise LocalError(what, fix=_mend(uri))
+    if known is None:
+        notice = f"pipelines: nothing is known of {uri}; the program runs in bare Python, without the image's packages"
+        return replace(bare_image(), notices=(notice,))
+    return known
+
+
+def _mend(uri: str) -> str:
+    """The line of pipeline.yaml that says what an image is."""
+    line = f'"{uri}": {{ requirements: ./requirements.txt, entrypoint: [python3, -m, PROGRAM] }}'
+    return (
+        f"add to pipeline.yaml, under environments: local: images:, the line {line} (or {{ build: ./FOLDER }}); "
+        "deploy the project that builds it; or run the real image: --runner docker"
+    )
+
+
 @dataclass(frozen=True)
 class LocalImages:
     """Images of the local SageMaker, as a deployment sees them."""
 
     home: Home
 
-    def has(self, uri: str) -> bool:
-        """Whether it was deployed. What its environment lacks, the step that runs it makes up for."""
-        return find(self.home.images, uri) is not None
+    def digest(self, uri: str) -> str | None:
+        """Empty when it was deployed, for its tag says all. What its environment lacks, the step that runs it makes up."""
+        return None if find(self.home.images, uri) is None else ""
 
-    def push(self, image: ImageSource, uri: str, report: Callable[[str], None]) -> None:
+    def copy(self, source: str, uri: str, _report: Callable[[str], None]) -> None:
+        """Nothing is promoted to this machine."""
+        raise LocalError(f"{source} cannot be copied here", where=uri, fix="build it here: pipelines deploy")
+
+    def build(self, image: ImageSource, uri: str, report: Callable[[str], None]) -> None:
         """Keep the build context, and build the environment of its requirements, so that no step waits for it."""
         if push(self.home.images, uri, image.context):
             report(f"image {uri}")
         known = find(self.home.images, uri)
-        if known:
+        if known and read(self.home).runner == "process":
             ensure_environment(known.requirements, self.home.environments, report, known.python)

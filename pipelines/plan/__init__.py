@@ -25,6 +25,7 @@ from pipelines.plan.actions import (
 )
 from pipelines.plan.desired import Desired, Image, Upload, desired
 from pipelines.plan.difference import definition_changes
+from pipelines.plan.facts import drift
 from pipelines.plan.live import (
     Live,
     LiveNotification,
@@ -37,13 +38,12 @@ from pipelines.plan.live import (
     fingerprint,
     read_live,
 )
-from pipelines.plan.marks import without_mark
 from pipelines.plan.model import CacheEffect, Change, Facts, FieldChange, Plan, exit_code
 from pipelines.plan.planner import needs, plan
 from pipelines.plan.promotion import promoted
-from pipelines.plan.record import Record, read_record, record_key
+from pipelines.plan.record import Record, known_record, read_record, record_key
 from pipelines.plan.render import change_lines, render
-from pipelines.plan.rollback import rolled_back
+from pipelines.plan.rollback import Version, earlier, rolled_back
 from pipelines.plan.saved import dump, load, remaining, to_json
 
 __all__ = [
@@ -76,14 +76,18 @@ __all__ = [
     "UpdatePipeline",
     "Upload",
     "UploadFile",
+    "Version",
     "WriteRecord",
     "change_lines",
     "definition_changes",
     "desired",
+    "drift",
     "dump",
+    "earlier",
     "exit_code",
     "fingerprint",
     "in_words",
+    "known_record",
     "load",
     "needs",
     "plan",
@@ -95,5 +99,4 @@ __all__ = [
     "render",
     "rolled_back",
     "to_json",
-    "without_mark",
 ]

@@ -6,13 +6,13 @@ notifications, tags, clean-up; so nothing refers to what is not there yet.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from pipelines.plan.desired import Image, Upload
 from pipelines.plan.live import Live, Object, State
 from pipelines.plan.marks import notification_description, schedule_description
+from pipelines.plan.record import with_digests
 from pipelines.schedule import Schedule
 from pipelines.spec import Notification
 
@@ -42,15 +42,11 @@ class EnsureImage:
 
 @dataclass(frozen=True)
 class WriteRecord:
-    """Write the deployment's record (`record.py`) beside the assets."""
+    """Write the deployment's record (`record.py`) beside the assets, with the digests that its images have then."""
 
     bucket: str
     key: str
     text: str
-
-    @property
-    def object(self) -> Object:
-        return Object(self.bucket, self.key, hashlib.sha256(self.text.encode()).hexdigest())
 
 
 @dataclass(frozen=True)
@@ -140,8 +136,10 @@ def is_done(action: Preparation, live: Live) -> bool:
     match action:
         case MakeBucket():
             return live.has_bucket
-        case UploadFile() | WriteRecord():
+        case UploadFile():
             return action.object in live.objects
+        case WriteRecord(text=text):
+            return live.record == with_digests(text, live.images)
         case EnsureImage(image=image):
             return image.uri in live.images
 

@@ -43,20 +43,15 @@ class _Key:
     moving: tuple[str, ...]
 
 
-def cache_effects(
-    old: Definition | None, new: Definition, results: Mapping[str, str] | None = None
-) -> tuple[CacheEffect, ...]:
-    """The effect on every cached step of the new definition, in its order; () when the old one is missing or the same.
-
-    `results` names the steps that have a result; None when that is not known.
-    """
+def cache_effects(old: Definition | None, new: Definition) -> tuple[CacheEffect, ...]:
+    """The effect on every cached step of the new definition, in its order; () when there is no old one, or the same."""
     if old is None or old.digest == new.digest:
         return ()
     found: dict[str, CacheEffect] = {}
     for name in _order(new):
         step = new.step(name)
         if is_cached(step):
-            found[name] = _effect(step, old, new, found, results)
+            found[name] = _effect(step, old, new, found)
     return tuple(found[step.name] for step in new.all_steps() if step.name in found)
 
 
@@ -67,13 +62,7 @@ def _order(definition: Definition) -> tuple[str, ...]:
         return tuple(step.name for step in definition.all_steps())
 
 
-def _effect(
-    step: Step,
-    old: Definition,
-    new: Definition,
-    known: Mapping[str, CacheEffect],
-    results: Mapping[str, str] | None,
-) -> CacheEffect:
+def _effect(step: Step, old: Definition, new: Definition, known: Mapping[str, CacheEffect]) -> CacheEffect:
     key = _key(step, new)
     if key.moving:
         return CacheEffect(step.name, "never hits", key.moving)
@@ -82,7 +71,7 @@ def _effect(
     if fresh:
         return CacheEffect(step.name, "never hits", tuple(f"it reads {name}, which always runs" for name in fresh))
     before = old.step(step.name) if old.has_step(step.name) else None
-    if before is None or not is_cached(before) or (results is not None and step.name not in results):
+    if before is None or not is_cached(before):
         return CacheEffect(step.name, "first run")
     changed = tuple(_why(_key(before, old).fields, key.fields)) if before.type == step.type else ("its type changes",)
     again = tuple(f"it reads {name}, which runs again" for name in key.steps if effects[name] != "kept")

@@ -9,6 +9,7 @@ from pipelines.plan.actions import Action, EnsureImage, UpdatePipeline, UploadFi
 from pipelines.plan.desired import Desired
 from pipelines.plan.difference import change, definition_changes
 from pipelines.plan.fields import Fields, Value
+from pipelines.plan.limit import parallelism
 from pipelines.plan.live import Live, LivePipeline
 from pipelines.plan.model import Change, FieldChange
 from pipelines.plan.words import one_line
@@ -43,7 +44,7 @@ def _pipeline(desired: Desired, live: LivePipeline | None, actions: tuple[Action
         yield from definition_changes(None, desired.definition)
         return
     now = _settings(live.role, live.own_description, live.parallelism)
-    after = _settings(desired.role, desired.description, desired.parallelism or live.parallelism)
+    after = _settings(desired.role, desired.description, parallelism(desired, live))
     found = [*change("pipeline", desired.pipeline, now, after)]
     if live.parsed is None:
         unreadable = FieldChange("definition", "one that cannot be read", "this one")

@@ -29,18 +29,22 @@ class Upload:
 
 @dataclass(frozen=True)
 class Image:
-    """An image that must be in its registry: built from `folder`, or copied from the image `copy_from`."""
+    """An image that must be in its registry: built from `folder`, or copied from the image `copy_from`.
+
+    In a record, `digest` is what its registry had for its tag when it was deployed.
+    """
 
     uri: str
     repository: str
     tag: str
     folder: str = ""
     copy_from: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True)
 class Desired:
-    """A pipeline in an environment. `parallelism` None leaves what is there: SageMaker cannot take it away.
+    """A pipeline in an environment. `version` is the one that a rollback goes back to.
 
     `neutral` is the digest of the definition compiled for no environment (docs/decisions/0008), the same in all.
     """
@@ -62,6 +66,7 @@ class Desired:
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     notifications: Mapping[str, Notification] = field(default_factory=dict)
     makes_bucket: bool = False
+    version: int | None = None
 
 
 def desired(

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sized
 from pipelines.plan.actions import Action, CreatePipeline, PutNotification, PutSchedule, UpdatePipeline, UploadFile
 from pipelines.plan.caches import cache_effects
 from pipelines.plan.desired import Desired
+from pipelines.plan.limit import parallelism
 from pipelines.plan.live import Live, LivePipeline
 from pipelines.plan.marks import drifted_parts, mark_of, pipeline_digests
 from pipelines.plan.model import Change, Facts
+from pipelines.plan.record import known_record
 
 
 def facts(desired: Desired, live: Live, actions: tuple[Action, ...], changes: tuple[Change, ...]) -> Facts:
@@ -17,15 +19,15 @@ def facts(desired: Desired, live: Live, actions: tuple[Action, ...], changes: tu
     old = live.pipeline.parsed if live.pipeline else None
     replaced = any(isinstance(action, UpdatePipeline) for action in actions)
     return Facts(
-        drift=tuple(_drift(live)),
-        caches=cache_effects(old, desired.definition, live.results),
+        drift=tuple(drift(live)),
+        caches=cache_effects(old, desired.definition),
         running=tuple(f"{item.arn} ({item.status})" for item in live.running) if replaced else (),
         unchanged=tuple(_unchanged(desired, live, actions, changes)),
         notes=tuple(_notes(desired, live)),
     )
 
 
-def _drift(live: Live) -> Iterator[str]:
+def drift(live: Live) -> Iterator[str]:
     """What was changed by hand since it was deployed."""
     if live.pipeline is not None and live.pipeline.mark:
         for part in drifted_parts(live.pipeline.mark, _digests(live.pipeline)):
@@ -62,11 +64,21 @@ def _count(what: str, items: Sized) -> Iterator[str]:
         yield f"{len(items)} {what}{'s' if len(items) > 1 else ''}"
 
 
+def other_images(live: Live) -> Iterator[str]:
+    """Images whose tags name others now than when they were deployed."""
+    record = known_record(live.record)
+    for image in record.images if record else ():
+        now = live.images.get(image.uri)
+        if now and image.digest not in ("", now):
+            yield f"image {image.uri} is not the one that was deployed: it was {image.digest}, and is {now} now"
+
+
 def _notes(desired: Desired, live: Live) -> Iterator[str]:
+    yield from other_images(live)
     if live.pipeline is not None and not live.pipeline.mark:
         yield "the pipeline was not deployed by this command before: it is taken over"
     if live.pipeline is not None and desired.parallelism is None and live.pipeline.parallelism is not None:
-        limit = live.pipeline.parallelism
-        yield f"max_parallel_steps stays {limit}: SageMaker cannot take it away, write the number that you want"
+        limit = parallelism(desired, live.pipeline)
+        yield f"max_parallel_steps is {limit}, as good as none: SageMaker cannot take a limit away"
     for name in sorted(live.others):
         yield f"schedule {name} starts this pipeline too, and is not of its pipeline.yaml: it is left alone"

@@ -103,21 +103,21 @@ class Object:
 
 @dataclass(frozen=True)
 class Needs:
-    """What to look for: objects and images that must be there, steps whose last results count."""
+    """What to look for: objects and images that must be there, and the key of the definition's record."""
 
     pipeline: str
     bucket: str
     objects: tuple[Object, ...] = ()
     images: tuple[str, ...] = ()
-    steps: tuple[str, ...] = ()
+    record: str = ""
 
 
 @dataclass(frozen=True)
 class Live:
     """The state of a pipeline and of what belongs to it. `objects` and `images` are those of the needs that are there.
 
-    `results` holds, of each cached step that ever succeeded, the ARN of the last execution in which it did; None when
-    nobody asked. `others` names schedules that start the pipeline and are not pipeline.yaml's.
+    `images` has their digests; `record` is the text of the definition's record, as it is there. `others` names
+    schedules that start the pipeline and are not pipeline.yaml's.
     """
 
     pipeline: LivePipeline | None = None
@@ -127,9 +127,9 @@ class Live:
     others: tuple[str, ...] = ()
     has_bucket: bool = True
     objects: frozenset[Object] = frozenset()
-    images: frozenset[str] = frozenset()
+    images: Mapping[str, str] = field(default_factory=dict)
+    record: str | None = None
     running: tuple[Running, ...] = ()
-    results: Mapping[str, str] | None = None
 
     def tags_beside(self, wanted: Iterable[str]) -> dict[str, str]:
         """The tags that are a deployment's to change: those of these keys, and those that are not AWS's own."""
@@ -160,18 +160,19 @@ class Remote(Protocol):
     def has_object(self, bucket: str, key: str, sha256: str) -> bool:
         """Whether an object of that content is there."""
 
-    def has_image(self, uri: str) -> bool:
-        """Whether the registry has the image."""
+    def record(self, bucket: str, key: str) -> str | None:
+        """The text of an object, None when it is not there."""
+
+    def image(self, uri: str) -> str | None:
+        """The digest of the image that the registry has under that name, None when it has none."""
 
     def running(self, pipeline: str) -> tuple[Running, ...]:
         """The executions that have not ended, newest first."""
 
-    def results(self, pipeline: str, steps: tuple[str, ...]) -> Mapping[str, str] | None:
-        """See `Live.results`; None when it is not known."""
-
 
 def read_live(remote: Remote, needs: Needs) -> Live:
     """Ask for everything that a plan depends on. Without a bucket or a pipeline, nothing is asked of what is in it."""
+    found = {uri: remote.image(uri) for uri in needs.images}
     pipeline = remote.pipeline(needs.pipeline)
     has_bucket = remote.has_bucket(needs.bucket)
     objects = needs.objects if has_bucket else ()
@@ -183,9 +184,9 @@ def read_live(remote: Remote, needs: Needs) -> Live:
         others=remote.other_schedules(pipeline.arn) if pipeline else (),
         has_bucket=has_bucket,
         objects=frozenset(item for item in objects if remote.has_object(item.bucket, item.key, item.sha256)),
-        images=frozenset(uri for uri in needs.images if remote.has_image(uri)),
+        images={uri: digest for uri, digest in found.items() if digest is not None},
+        record=remote.record(needs.bucket, needs.record) if has_bucket and needs.record else None,
         running=remote.running(needs.pipeline) if pipeline else (),
-        results=remote.results(needs.pipeline, needs.steps) if pipeline and needs.steps else None,
     )
 
 

@@ -6,6 +6,7 @@ The plan of what is there already is empty, and after any part of a plan's actio
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from typing import TypeVar
 
@@ -28,10 +29,10 @@ from pipelines.plan.actions import (
     applied,
     is_done,
 )
-from pipelines.plan.cache_keys import is_cached
 from pipelines.plan.changes import changes
 from pipelines.plan.desired import Desired
 from pipelines.plan.facts import facts
+from pipelines.plan.limit import parallelism
 from pipelines.plan.live import (
     Live,
     LiveNotification,
@@ -44,7 +45,7 @@ from pipelines.plan.live import (
 )
 from pipelines.plan.marks import marked, notification_description, pipeline_digests, schedule_description
 from pipelines.plan.model import Plan
-from pipelines.plan.record import record_key, record_of, write_record
+from pipelines.plan.record import known_record, record_key, record_of, write_record
 from pipelines.schedule import Schedule
 from pipelines.spec import Notification
 
@@ -54,13 +55,12 @@ T = TypeVar("T", Schedule, Notification)
 def needs(desired: Desired) -> Needs:
     """What `read_live` has to look for before a plan is made."""
     uploads = (Object(upload.bucket, upload.key, upload.sha256) for upload in desired.uploads)
-    cached = (step.name for step in desired.definition.all_steps() if is_cached(step))
     return Needs(
         pipeline=desired.pipeline,
         bucket=desired.bucket,
-        objects=tuple(dict.fromkeys((*uploads, _record(desired).object))),
+        objects=tuple(dict.fromkeys(uploads)),
         images=tuple(dict.fromkeys(image.uri for image in desired.images)),
-        steps=tuple(cached),
+        record=record_key(desired.prefix, desired.definition.digest),
     )
 
 
@@ -90,14 +90,12 @@ def plan(desired: Desired, live: Live) -> Plan:
     )
 
 
-def parallelism(desired: Desired, live: LivePipeline | None) -> int | None:
-    """What the pipeline will have: what is there, where pipeline.yaml says nothing."""
-    return desired.parallelism or (live.parallelism if live else None)
-
-
-def _record(desired: Desired) -> WriteRecord:
-    key = record_key(desired.prefix, desired.definition.digest)
-    return WriteRecord(desired.bucket, key, write_record(record_of(desired)))
+def _record(desired: Desired, live: Live) -> WriteRecord:
+    record = record_of(desired)
+    there = known_record(live.record)
+    if desired.version is None and there and live.pipeline and live.pipeline.digest == record.definition:
+        record = replace(record, version=there.version)  # no new version comes of it: it is what it was
+    return WriteRecord(desired.bucket, record_key(desired.prefix, record.definition), write_record(record))
 
 
 def _preparations(desired: Desired, live: Live) -> Iterator[Preparation]:
@@ -105,7 +103,7 @@ def _preparations(desired: Desired, live: Live) -> Iterator[Preparation]:
     wanted: list[Preparation] = [MakeBucket(desired.bucket)] if desired.makes_bucket else []
     wanted += [UploadFile(upload) for upload in dict.fromkeys(desired.uploads)]
     wanted += [EnsureImage(image) for image in dict.fromkeys(desired.images)]
-    for action in (*wanted, _record(desired)):
+    for action in (*wanted, _record(desired, live)):
         if not is_done(action, live):
             _refuse_what_is_nowhere(action, desired)
             yield action

@@ -7,13 +7,14 @@ must be that of the files here (docs/decisions/0008). Images are copied from the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pipelines.errors import UsageError
 from pipelines.plan.desired import Desired, Image
+from pipelines.plan.facts import drift, other_images
 from pipelines.plan.live import Live
-from pipelines.plan.marks import drifted_parts, pipeline_digests
-from pipelines.plan.record import Record
+from pipelines.plan.record import Record, write_record
 
 
 def promoted(desired: Desired, source: str, record: Record | None, live: Live) -> Desired:
@@ -25,25 +26,20 @@ def promoted(desired: Desired, source: str, record: Record | None, live: Live) -
     if live.pipeline is None or record is None or record.definition != live.pipeline.digest:
         what = f"{desired.pipeline} was not deployed there by this command"
         raise UsageError(what, where=where, fix=f"deploy it there first: pipelines deploy --env {source}")
-    if "definition" in _drift(live):
-        what = "its definition was changed by hand since it was deployed"
-        raise UsageError(what, where=where, fix=f"see what changed: pipelines plan --env {source}")
+    for what in (*drift(live), *other_images(replace(live, record=write_record(record)))):
+        fix = f"see what changed, and deploy it there again: pipelines plan --env {source}"
+        raise UsageError(what, where=where, fix=fix)
     if record.neutral != desired.neutral:
         what = f"it runs another definition ({record.neutral[:12]}) than the files here make ({desired.neutral[:12]})"
         fix = f"check out the commit that it runs, or deploy this one there first: pipelines deploy --env {source}"
         raise UsageError(what, where=where, fix=fix)
-    there = {(image.repository, image.tag): image.uri for image in record.images}
+    there = {(image.repository, image.tag): image for image in record.images}
     return replace(desired, images=tuple(_copied(image, there) for image in desired.images))
 
 
-def _drift(live: Live) -> tuple[str, ...]:
-    pipeline = live.pipeline
-    if pipeline is None:
-        return ()
-    digests = pipeline_digests(pipeline.digest, pipeline.own_description, pipeline.role, pipeline.parallelism)
-    return drifted_parts(pipeline.mark, digests)
-
-
-def _copied(image: Image, there: dict[tuple[str, str], str]) -> Image:
-    uri = there.get((image.repository, image.tag), "")
-    return image if uri in ("", image.uri) else replace(image, copy_from=uri)
+def _copied(image: Image, there: Mapping[tuple[str, str], Image]) -> Image:
+    """The image as it is copied: by its digest, where it is known."""
+    one = there.get((image.repository, image.tag))
+    if one is None or one.uri == image.uri:
+        return image
+    return replace(image, copy_from=f"{one.uri.rpartition(':')[0]}@{one.digest}" if one.digest else one.uri)

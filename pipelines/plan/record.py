@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from pipelines.errors import UsageError
 from pipelines.plan.codec import decode, encode, read_json
 from pipelines.plan.desired import Desired, Image, Upload
 from pipelines.schedule import Schedule
@@ -20,7 +22,10 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Record:
-    """What was deployed with a definition (by digest). Uploads and images have no local paths here."""
+    """What was deployed with a definition (by digest). Uploads and images have no local paths here.
+
+    `version` is the version that this one is again, where a rollback deployed it.
+    """
 
     pipeline: str
     environment: str
@@ -34,6 +39,7 @@ class Record:
     images: tuple[Image, ...] = ()
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     notifications: Mapping[str, Notification] = field(default_factory=dict)
+    version: int | None = None
 
 
 def record_of(desired: Desired) -> Record:
@@ -47,10 +53,19 @@ def record_of(desired: Desired) -> Record:
         parallelism=desired.parallelism,
         tags=desired.tags,
         uploads=tuple(replace(upload, path="") for upload in desired.uploads),
-        images=tuple(replace(image, folder="", copy_from="") for image in desired.images),
+        images=tuple(replace(image, folder="", copy_from="", digest="") for image in desired.images),
         schedules=desired.schedules,
         notifications=desired.notifications,
+        version=desired.version,
     )
+
+
+def with_digests(text: str, digests: Mapping[str, str]) -> str:
+    """A record's text with the digests of its images, as far as they are known (by URI)."""
+    document = json.loads(text)
+    for image in document["images"]:
+        image["digest"] = digests.get(image["uri"], "")
+    return _written(document)
 
 
 def record_key(prefix: str, definition_digest: str) -> str:
@@ -60,7 +75,19 @@ def record_key(prefix: str, definition_digest: str) -> str:
 
 def write_record(record: Record) -> str:
     """The record's text: the same for the same record."""
-    return json.dumps({"format": FORMAT, **encode(record)}, sort_keys=True, indent=1) + "\n"
+    return _written({"format": FORMAT, **encode(record)})
+
+
+def _written(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, sort_keys=True, indent=1) + "\n"
+
+
+def known_record(text: str | None) -> Record | None:
+    """The record in a text, None when there is none that can be read."""
+    try:
+        return read_record(text, where="") if text else None
+    except UsageError:
+        return None
 
 
 def read_record(text: str, *, where: str) -> Record:

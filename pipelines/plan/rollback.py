@@ -7,7 +7,8 @@ comes back as a definition alone, with everything around it left as it is.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from pipelines.definition import Definition
 from pipelines.errors import UsageError
@@ -17,8 +18,25 @@ from pipelines.plan.record import Record
 from pipelines.spec import Target
 
 
-def rolled_back(pipeline: str, target: Target, definition: Definition, record: Record | None, live: Live) -> Desired:
+@dataclass(frozen=True)
+class Version:
+    """A version of a pipeline, and the record of its deployment, if there is one."""
+
+    number: int
+    definition: Definition
+    record: Record | None
+
+
+def earlier(versions: Sequence[int], current: Record | None) -> int | None:
+    """The version before the current one, which may itself be an earlier one again: rolling back goes on from there."""
+    now = max(versions)
+    origin = min(current.version or now, now) if current else now
+    return max((version for version in versions if version < origin), default=None)
+
+
+def rolled_back(pipeline: str, target: Target, version: Version, live: Live) -> Desired:
     """The state to go back to. Raises `UsageError` when the record is of another definition or there is no pipeline."""
+    definition, record = version.definition, version.record
     if live.pipeline is None:
         fix = f"deploy it: pipelines deploy --env {target.name}"
         raise UsageError(f"there is no pipeline {pipeline}", where=f"environment {target.name}", fix=fix)
@@ -32,6 +50,7 @@ def rolled_back(pipeline: str, target: Target, definition: Definition, record: R
         role=live.pipeline.role,
         definition=definition,
         neutral=definition.digest,
+        version=version.number,
     )
     if record is None:
         return replace(
@@ -55,4 +74,5 @@ def rolled_back(pipeline: str, target: Target, definition: Definition, record: R
         images=record.images,
         schedules=record.schedules,
         notifications=record.notifications,
+        version=min(record.version or version.number, version.number),
     )

@@ -58,8 +58,7 @@ def remaining(plan: Plan, live: Live) -> tuple[Action, ...]:
     if now not in plan.fingerprints:
         what = f"{plan.pipeline} has changed since the plan was made"
         raise UsageError(what, where=where, fix=_AGAIN)
-    put = {action.object for action in plan.actions if isinstance(action, WriteRecord)}
-    put |= {action.object for action in plan.actions if isinstance(action, UploadFile)}
+    put = {action.object for action in plan.actions if isinstance(action, UploadFile)}
     images = {action.image.uri for action in plan.actions if isinstance(action, EnsureImage)}
     gone = [item.uri for item in plan.needs.objects if item not in live.objects and item not in put]
     gone += [uri for uri in plan.needs.images if uri not in live.images and uri not in images]

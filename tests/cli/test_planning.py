@@ -71,6 +71,7 @@ def test_rollback_brings_a_version_back_with_what_was_deployed_with_it(project, 
     assert "nightly" in pipelines("schedules").out
     project.edit("  local:\n    experiment: { name: other }\n", LOCAL)
     assert pipelines("plan", "--detailed-exitcode").code == 0
+    assert "there is no earlier version" in pipelines("rollback").err  # never to what was just undone
     unknown = pipelines("rollback", "9")
     assert (unknown.code, "there is no version 9 of tiny" in unknown.err) == (2, True)
     assert "fix: name one of 1, 2" in unknown.err
@@ -88,3 +89,28 @@ def test_a_mistake_is_not_taken_for_changes(project, pipelines):
     assert pipelines("plan", "--env", "nowhere").code == 2
     assert pipelines("plan", "--env", "nowhere", "--detailed-exitcode").code == 1
     assert pipelines("plan", "--detailed-exitcode", "--no-such").code == 1
+
+
+def test_a_real_environment_is_changed_after_a_yes_only(project, pipelines):
+    for words in (("deploy",), ("rollback",)):
+        refused = pipelines(*words, "--env", "dev")
+        assert refused.code == 2
+        assert (
+            "environment dev: it is asked for a yes before anything is changed, and here is no terminal" in refused.err
+        )
+        assert "fix: add --yes; or review a plan (pipelines plan -o FILE --env dev)" in refused.err
+    # With a yes, the next thing is whose the credentials are.
+    assert pipelines("deploy", "--env", "dev", "--yes").code == 3
+    assert project.is_untouched
+
+
+def test_a_promotion_is_from_one_real_environment_to_another(project, pipelines):
+    for words, what in {
+        ("local", "dev"): "the local environment has no registry to copy images of",
+        ("dev", "dev"): "it is one environment",
+        ("dev", "prod"): "there is no environment 'prod'",
+    }.items():
+        refused = pipelines("promote", *words)
+        assert refused.code == 2
+        assert what in refused.err, refused.err
+    assert project.is_untouched

@@ -196,7 +196,7 @@ def test_a_plan_of_500_steps_takes_well_under_a_second() -> None:
         return parse(json.dumps(document(*found)))
 
     world = World()
-    world.images.add(image().uri)
+    world.images[image().uri] = ""
     files = tuple(upload(f"f{number}") for number in range(200))
     world.deploy(wanted(big("ml.m5.xlarge"), uploads=files))
     desired = wanted(big("ml.m5.4xlarge"), uploads=files)

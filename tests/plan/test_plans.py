@@ -18,8 +18,10 @@ from pipelines.plan import (
     PutSchedule,
     Running,
     UpdatePipeline,
+    Version,
     WriteRecord,
     dump,
+    earlier,
     exit_code,
     load,
     promoted,
@@ -29,12 +31,11 @@ from pipelines.plan import (
     render,
     rolled_back,
     to_json,
-    without_mark,
 )
 from pipelines.schedule import Schedule
 from pipelines.spec import Notification, Target
 from tests.plan.definitions import REGISTRY, ROLE, define, fail, image, parameter, processing, upload, wanted
-from tests.plan.world import ARN, World
+from tests.plan.world import ARN, World, digest_of
 
 NIGHTLY = Schedule("nightly", "cron(0 3 * * ? *)", ROLE, timezone="Europe/Berlin")
 TOPIC = "arn:aws:sns:eu-central-1:111111111111:ops"
@@ -102,7 +103,6 @@ def test_a_change_is_told_field_by_field_with_caches_and_running_executions() ->
     world = World()
     world.deploy(first())
     world.executions = (Running(f"{ARN}demo/execution/abc", "Executing"),)
-    world.succeeded = {"A": f"{ARN}demo/execution/older"}
     made = world.plan(replace(first(TWO), schedules={"often": Schedule("often", "rate(1 day)", ROLE)}, tags={}))
     assert exit_code(made) == 2
     assert render(made) == [
@@ -165,7 +165,7 @@ def test_what_the_user_writes_of_a_description_is_what_is_shown() -> None:
     world.deploy(first())
     description = world.pipelines["demo"].description
     assert description.startswith("It does. [deployed by pipelines: ")
-    assert without_mark(description) == "It does."
+    assert world.pipelines["demo"].own_description == "It does."
 
 
 # Drift
@@ -263,15 +263,18 @@ def test_a_pipeline_of_somebody_else_is_taken_over() -> None:
     assert "    ~ deployment record: none → this one" in render(made)
 
 
-def test_a_limit_that_nobody_names_any_more_stays_and_is_told() -> None:
+def test_a_limit_that_nobody_names_any_more_is_raised_until_it_holds_nothing_up() -> None:
     world = World()
     world.deploy(first(parallelism=3))
-    made = world.plan(first())
-    assert made.facts.notes == (
-        "max_parallel_steps stays 3: SageMaker cannot take it away, write the number that you want",
-    )
-    assert [type(action) for action in made.actions] == [WriteRecord]
-    assert world.pipelines["demo"].parallelism == 3
+    made = world.deploy(first())
+    assert made.facts.notes == ("max_parallel_steps is 55, as good as none: SageMaker cannot take a limit away",)
+    assert [type(action) for action in made.actions] == [WriteRecord, UpdatePipeline]
+    assert "    ~ max_parallel_steps: 3 → 55" in render(made)
+    assert world.pipelines["demo"].parallelism == 55
+    assert world.plan(first()).actions == ()
+    many = world.plan(first(define(*[fail(f"F{number}") for number in range(60)])))
+    assert "    ~ max_parallel_steps: 55 → 60" in render(many)
+    assert world.plan(first(parallelism=2)).actions[-1].parallelism == 2  # type: ignore[union-attr]
 
 
 # Saved plans
@@ -309,11 +312,11 @@ def test_what_a_saved_plan_uploaded_is_uploaded_again_when_it_is_gone() -> None:
     assert remaining(made, world.live(first())) == (made.actions[0], *made.actions[4:])
 
 
-def test_running_executions_and_results_do_not_make_a_plan_stale() -> None:
+def test_running_executions_do_not_make_a_plan_stale() -> None:
     world = World()
     world.deploy(first())
     made = world.plan(first(TWO))
-    world.executions, world.succeeded = (Running("arn", "Executing"),), {"A": "arn"}
+    world.executions = (Running("arn", "Executing"),)
     assert remaining(made, world.live(first(TWO))) == made.actions
 
 
@@ -374,16 +377,85 @@ def test_a_rollback_brings_a_version_back_with_what_was_deployed_with_it() -> No
     version = world.versions["demo"][0]
     definition = parse(version.definition)
     text = world.texts["team-dev", record_key("demo", definition.digest)]
-    back = rolled_back("demo", TARGET, definition, read_record(text, where="record"), world.live(later))
+    back = rolled_back("demo", TARGET, Version(1, definition, read_record(text, where="record")), world.live(later))
     made = world.deploy(back)
-    assert [type(action).__name__ for action in made.actions] == ["UpdatePipeline", "PutSchedule", "TagPipeline"]
+    assert [type(action).__name__ for action in made.actions] == [
+        "WriteRecord",
+        "UpdatePipeline",
+        "PutSchedule",
+        "TagPipeline",
+    ]
     assert world.plan(first()).actions == ()
+
+
+def roll_back(world: World, number: int | None = None) -> int | None:
+    """As the command does it; gives the version that it went back to."""
+
+    def record(definition: Any) -> Any:
+        text = world.texts.get(("team-dev", record_key("demo", definition.digest)))
+        return read_record(text, where="record") if text else None
+
+    versions = world.versions["demo"]
+    found = number or earlier(range(1, len(versions) + 1), record(parse(versions[-1].definition)))
+    if found is not None:
+        definition = parse(versions[found - 1].definition)
+        version = Version(found, definition, record(definition))
+        world.deploy(rolled_back("demo", TARGET, version, world.live(first())))
+    return found
+
+
+def test_rolling_back_again_goes_further_back_and_never_to_what_was_just_undone() -> None:
+    world = World()
+    three = define(fail("Three"))
+    for definition in (ONE, TWO, three):
+        world.deploy(first(definition))
+    assert [roll_back(world), roll_back(world), roll_back(world)] == [2, 1, None]
+    assert parse(world.pipelines["demo"].definition).digest == ONE.digest
+    # What is deployed from the files is a version of its own again.
+    world.deploy(first(three))
+    assert roll_back(world) == 5
+    assert parse(world.pipelines["demo"].definition).digest == ONE.digest
+    assert roll_back(world) is None
+    assert roll_back(world, 2) == 2
+    assert roll_back(world) == 1
+
+
+def test_deploying_what_is_there_does_not_make_a_rollback_forget_where_it_is() -> None:
+    world = World()
+    for definition in (ONE, TWO):
+        world.deploy(first(definition))
+    assert roll_back(world) == 1
+    world.deploy(first(ONE, parallelism=2))
+    assert roll_back(world) is None
+    world.deploy(first(TWO))
+    world.deploy(first(ONE))
+    assert roll_back(world) == 4
+
+
+def test_an_image_that_is_another_one_under_its_tag_is_told() -> None:
+    world = World()
+    world.deploy(first())
+    was, world.images[image().uri] = world.images[image().uri], "sha256:other"
+    made = world.plan(first())
+    told = f"image {image().uri} is not the one that was deployed: it was {was}, and is sha256:other now"
+    assert made.facts.notes == (told,)
+    assert refusal(lambda: promote(world, first().neutral))[1] == told
+
+
+def test_a_record_has_the_digests_of_images_that_were_pushed_after_it_was_planned() -> None:
+    world = World()
+    made = world.deploy(first())
+    (record,) = [action for action in made.actions if isinstance(action, WriteRecord)]
+    assert read_record(record.text, where="record").images[0].digest == ""
+    written = read_record(world.texts[record.bucket, record.key], where="record")
+    assert written.images[0].digest == digest_of(image().uri)
+    assert remaining(made, world.live(first())) == ()
 
 
 def test_a_rollback_to_a_version_without_a_record_is_of_its_definition_alone() -> None:
     world = World()
     world.deploy(first())
-    back = rolled_back("demo", TARGET, TWO, None, world.live(first()))
+    back = rolled_back("demo", TARGET, Version(1, TWO, None), world.live(first()))
     made = world.plan(back)
     assert [type(action).__name__ for action in made.actions] == ["WriteRecord", "UpdatePipeline"]
 
@@ -392,7 +464,7 @@ def test_a_rollback_to_an_image_that_is_gone_is_refused() -> None:
     world = World()
     world.deploy(first())
     text = world.texts["team-dev", record_key("demo", ONE.digest)]
-    back = rolled_back("demo", TARGET, ONE, read_record(text, where="record"), world.live(first()))
+    back = rolled_back("demo", TARGET, Version(1, ONE, read_record(text, where="record")), world.live(first()))
     fix = "check out the commit of that deployment, then: pipelines deploy --env dev"
     world.images.clear()
     expected = (image().uri, "the image that this definition runs is no longer there", fix)
@@ -403,7 +475,7 @@ def test_a_rollback_to_an_image_that_is_gone_is_refused() -> None:
 
 
 def test_a_rollback_without_a_pipeline_is_refused() -> None:
-    assert refusal(lambda: rolled_back("demo", TARGET, ONE, None, World().live(first()))) == (
+    assert refusal(lambda: rolled_back("demo", TARGET, Version(1, ONE, None), World().live(first()))) == (
         "environment dev",
         "there is no pipeline demo",
         "deploy it: pipelines deploy --env dev",
@@ -414,7 +486,7 @@ def test_a_rollback_with_another_definitions_record_is_refused() -> None:
     world = World()
     world.deploy(first())
     record = read_record(world.texts["team-dev", record_key("demo", ONE.digest)], where="record")
-    assert refusal(lambda: rolled_back("demo", TARGET, TWO, record, world.live(first()))) == (
+    assert refusal(lambda: rolled_back("demo", TARGET, Version(1, TWO, record), world.live(first()))) == (
         "environment dev",
         "the record of the deployment is of another definition",
         "deploy the version from its commit instead",
@@ -450,9 +522,9 @@ def test_a_promotion_copies_the_images_that_the_first_environment_runs() -> None
     dev.deploy(first(neutral="n"))
     made = prod.deploy(promote(dev))
     (copied,) = [action.image for action in made.actions if isinstance(action, EnsureImage)]
-    assert copied.copy_from == image().uri
+    assert copied.copy_from == f"{REGISTRY}/demo@{digest_of(image().uri)}"
     assert copied.uri != image().uri
-    assert f"  copy image {image().uri} to {copied.uri}" in render(made)
+    assert f"  copy image {copied.copy_from} to {copied.uri}" in render(made)
     assert prod.plan(next_one()).actions == ()
 
 
@@ -481,8 +553,8 @@ def test_a_promotion_of_what_was_changed_by_hand_is_refused() -> None:
     with_pipeline(world, definition=ONE.text)  # back to the other definition, whose record is there, but by hand
     assert refusal(lambda: promote(world)) == (
         "environment dev",
-        "its definition was changed by hand since it was deployed",
-        "see what changed: pipelines plan --env dev",
+        "the pipeline's definition was changed since the last deployment",
+        "see what changed, and deploy it there again: pipelines plan --env dev",
     )
 
 

@@ -6,6 +6,7 @@ pipeline that is not there. Schedules and rules are kept as requests and read as
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -37,6 +38,7 @@ from pipelines.plan import (
     plan,
     read_live,
 )
+from pipelines.plan.record import with_digests
 from pipelines.plan.requests import (
     read_notification,
     read_schedule,
@@ -62,9 +64,8 @@ class World:
         self.buckets: set[str] = {"team-dev", "team-prod"}
         self.objects: dict[tuple[str, str], str] = {}
         self.texts: dict[tuple[str, str], str] = {}
-        self.images: set[str] = set()
+        self.images: dict[str, str] = {}
         self.executions: tuple[Running, ...] = ()
-        self.succeeded: Mapping[str, str] | None = None
 
     # Remote
 
@@ -95,14 +96,15 @@ class World:
         assert bucket in self.buckets
         return self.objects.get((bucket, key)) == sha256
 
-    def has_image(self, uri: str) -> bool:
-        return uri in self.images
+    def record(self, bucket: str, key: str) -> str | None:
+        assert bucket in self.buckets
+        return self.texts.get((bucket, key))
+
+    def image(self, uri: str) -> str | None:
+        return self.images.get(uri)
 
     def running(self, _pipeline: str) -> tuple[Running, ...]:
         return self.executions
-
-    def results(self, _pipeline: str, _steps: tuple[str, ...]) -> Mapping[str, str] | None:
-        return self.succeeded
 
     # Deployment
 
@@ -129,11 +131,10 @@ class World:
                 assert upload.bucket in self.buckets
                 self.objects[upload.bucket, upload.key] = upload.sha256
             case EnsureImage(image=image):
-                self.images.add(image.uri)
+                self.images[image.uri] = digest_of(image.uri)
             case WriteRecord(bucket=bucket, key=key, text=text):
                 assert bucket in self.buckets
-                self.objects[bucket, key] = action.object.sha256
-                self.texts[bucket, key] = text
+                self.texts[bucket, key] = with_digests(text, self.images)
             case CreatePipeline(name=name):
                 assert name not in self.pipelines
                 self.put_pipeline(action, made)
@@ -173,7 +174,7 @@ class World:
         assert parse(made.definition).digest == action.definition
         here = {(item.bucket, item.key, item.sha256) for item in made.needs.objects}
         assert here <= {(*place, sha256) for place, sha256 in self.objects.items()}, "it points at a missing object"
-        assert set(made.needs.images) <= self.images, "it points at a missing image"
+        assert set(made.needs.images) <= self.images.keys(), "it points at a missing image"
         versions = self.versions.setdefault(action.name, [])
         now = LivePipeline(
             arn=ARN + action.name,
@@ -184,7 +185,12 @@ class World:
             version=len(versions) + 1,
         )
         self.pipelines[action.name] = now
-        versions.append(now)
+        if not versions or versions[-1].digest != now.digest:  # CONTRACT.md section 4: only then
+            versions.append(now)
+
+
+def digest_of(uri: str) -> str:
+    return f"sha256:{hashlib.sha256(uri.rpartition(':')[2].encode()).hexdigest()}"
 
 
 def objects_of(world: World) -> set[Object]:
