@@ -20,6 +20,7 @@ from typing import NoReturn
 from processing.contract import Paths, write_reason
 from processing.errors import ContainerError, DataError, Problem, SettingError
 from processing.scratch import sweep
+from processing.stopping import Stop
 
 STOPPED = 143
 
@@ -49,7 +50,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def run(arguments: Sequence[str], paths: Paths) -> None:
+def run(arguments: Sequence[str], paths: Paths, stop: Stop) -> None:
     """Run the step. Engines are imported here, after the signals are set up (see `stop_promptly`)."""
     options = parse(arguments)
     match options.step:
@@ -79,7 +80,7 @@ def run(arguments: Sequence[str], paths: Paths) -> None:
         case "train":
             from processing.train import run_train
 
-            run_train(paths)
+            run_train(paths, stop)
         case "evaluate":
             from processing.evaluate import run_evaluate
 
@@ -88,8 +89,8 @@ def run(arguments: Sequence[str], paths: Paths) -> None:
             raise ValueError(f"unknown step {step}")
 
 
-def stop_promptly(reason_file: Path) -> None:
-    """Exit as soon as SIGTERM or SIGINT arrives, even inside a long call of an engine.
+def stop_promptly(reason_file: Path, stop: Stop | None = None) -> None:
+    """Exit as soon as SIGTERM or SIGINT arrives, even inside a long call of an engine; where `stop` saves, after that.
 
     Python runs signal handlers between its own instructions only, and as process 1 the default action is ignored.
     So both signals are blocked, in every thread started from here on, and one thread waits for them.
@@ -99,7 +100,8 @@ def stop_promptly(reason_file: Path) -> None:
 
     def wait() -> None:
         caught = signal.Signals(signal.sigwait(signals)).name
-        write_reason(reason_file, f"Stopped by {caught} before the step was done.")
+        kept = stop.want() if stop is not None else ""
+        write_reason(reason_file, f"Stopped by {caught} before the step was done. {kept}".rstrip())
         sweep()
         print(f"stopped by {caught}", file=sys.stderr, flush=True)
         os._exit(STOPPED)
@@ -128,9 +130,10 @@ def describe(error: Exception) -> str:
 def main(arguments: Sequence[str], paths: Paths) -> int:
     """Run a step; leave the reason of a failure; give the exit code."""
     reason_file = paths.failure if list(arguments) == ["train"] else paths.message
-    stop_promptly(reason_file)
+    stop = Stop()
+    stop_promptly(reason_file, stop)
     try:
-        run(arguments, paths)
+        run(arguments, paths, stop)
     except ContainerError as error:
         write_reason(reason_file, str(error))
         print(f"error: {error}", file=sys.stderr, flush=True)

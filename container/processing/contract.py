@@ -44,6 +44,11 @@ class Paths:
         return self.root / "model"
 
     @property
+    def checkpoints(self) -> Path:
+        """There when the training job has a CheckpointConfig."""
+        return self.root / "checkpoints"
+
+    @property
     def message(self) -> Path:
         """Becomes the ExitMessage of a processing job."""
         return self.root / "output" / "message"

@@ -5,8 +5,9 @@ training.json (settings, rounds, measures, how the columns lay, and the threshol
 the evaluation uses: chosen on the test split it would flatter the model).
 
 Same data, settings and number of threads: the same bytes. Another number of threads may move the last digits of sums.
-A stop (SIGTERM) ends the job at once with its reason and leaves no model: one of fewer rounds than asked for could
-not be told from a whole one afterwards.
+A stop (SIGTERM) ends the job with its reason and leaves no model: one of fewer rounds than asked for could not be told
+from a whole one afterwards. With a CheckpointConfig it leaves a checkpoint, after the round at work, and the next job
+goes on from there to the model that this one would have made (training/checkpoint.py).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -28,8 +30,10 @@ from processing.hyperparameters import Hyperparameters, load_hyperparameters
 from processing.machine import memory_bytes
 from processing.matrix import Split, open_split
 from processing.scratch import scratch_folder
+from processing.stopping import Stop
 from processing.task import Task
 from processing.training import lightgbm_model, modelfile, xgboost_model
+from processing.training.checkpoint import Course
 from processing.training.encoded import encoded_references
 from processing.training.interface import Lesson, Model
 from processing.training.limits import telling_limits
@@ -40,7 +44,7 @@ from processing.training.weights import class_weights
 _FITS: Mapping[str, Callable[[Lesson], Model]] = {"xgboost": xgboost_model.fit, "lightgbm": lightgbm_model.fit}
 
 
-def run_train(paths: Paths) -> None:
+def run_train(paths: Paths, stop: Stop | None = None) -> None:
     """Run the step below the root of `paths`."""
     started = time.monotonic()
     settings = load_hyperparameters(paths.hyperparameters)
@@ -49,7 +53,7 @@ def run_train(paths: Paths) -> None:
     with telling_limits():
         lesson, rows = prepare(open_split(paths.channel("train"), schema), paths, settings)
         print(f"train: {lesson.train.rows} rows, {len(schema.columns)} features, {settings}", flush=True)
-        model = _fit(lesson, paths)
+        model = _fit(lesson, paths, stop or Stop())
         found = judge(model, lesson.validation, paths)
         document = {
             "task": str(lesson.task),
@@ -68,15 +72,22 @@ def run_train(paths: Paths) -> None:
     print(f"train: best round {model.rounds} in {time.monotonic() - started:.1f} s", flush=True)
 
 
-def _fit(lesson: Lesson, paths: Paths) -> Model:
+def _fit(lesson: Lesson, paths: Paths, stop: Stop) -> Model:
     """The model; XGBoost works from disk where its histograms would take more than half of the memory."""
+    settings = lesson.settings
     values = (lesson.train.rows + lesson.validation.rows) * len(lesson.train.schema.columns)
     large = values * xgboost_model.VALUE_BYTES > memory_bytes() // 2
-    with scratch_folder(paths) as scratch:
-        if large and lesson.settings.algorithm == "xgboost":
+    with ExitStack() as stack:
+        if large and settings.algorithm == "xgboost":
             print("train: more than half of the memory: XGBoost works from disk, which takes longer", flush=True)
-            lesson = replace(lesson, pages=scratch)
-        return _FITS[lesson.settings.algorithm](lesson)
+            lesson = replace(lesson, pages=stack.enter_context(scratch_folder(paths)))
+        if paths.checkpoints.is_dir():
+            about: dict[str, Any] = {"features": lesson.train.schema.digest, "settings": asdict(settings)}
+            about |= {"rows": [lesson.train.rows, lesson.validation.rows], "libraries": _versions(settings.algorithm)}
+            course = Course(settings.max_rounds, settings.early_stopping_rounds, paths.checkpoints, about, stop)
+            stack.enter_context(stop.saves())
+            lesson = replace(lesson, course=course)
+        return _FITS[settings.algorithm](lesson)
 
 
 def prepare(train: Split, paths: Paths, settings: Hyperparameters) -> tuple[Lesson, dict[str, int]]:

@@ -17,6 +17,7 @@ from processing.arrays import Features, Floats
 from processing.hyperparameters import Hyperparameters
 from processing.matrix import Split
 from processing.task import Task
+from processing.training.checkpoint import Course
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Lesson:
     settings: Hyperparameters
     pages: Path | None = None
     """Where XGBoost keeps its histograms on disk, when memory would not hold them."""
+    course: Course | None = None
+    """The rounds, when they are to be kept on the way."""
 
     @property
     def task(self) -> Task:
@@ -38,6 +41,10 @@ class Lesson:
     @property
     def classes(self) -> int:
         return len(self.train.schema.classes)
+
+    def rounds(self) -> Course:
+        """The rounds of the fit."""
+        return self.course or Course(self.settings.max_rounds, self.settings.early_stopping_rounds)
 
     def row_weights(self, targets: Floats) -> Floats | None:
         """The weight of each row, by its class."""

@@ -1,12 +1,14 @@
 """LightGBM: the same interface, data and settings as XGBoost, in its own words.
 
 Imported only when it is chosen. It needs the system library libgomp.so.1 (Debian's libgomp1), which XGBoost's wheel
-brings along and LightGBM's does not. `deterministic` and row-wise histograms make two runs write the same bytes.
+brings along and LightGBM's does not. `deterministic` and row-wise histograms make two runs write the same bytes. So
+does a run that goes on from a checkpoint, unless subsample is below 1: its draws of rows begin anew there.
 """
 
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,13 @@ from processing.errors import Problem, SettingError
 from processing.machine import processors
 from processing.matrix import Batch, Split
 from processing.task import Task
+from processing.training.checkpoint import Course
 from processing.training.interface import Lesson
 from processing.training.limits import telling_limits
 
 FILE = "model.txt"
+
+_TREES = re.compile(r"^Tree=\d+\n(.*?)(?=^Tree=\d+$|^end of trees$)", re.MULTILINE | re.DOTALL)
 
 _OBJECTIVES: Mapping[Task, tuple[str, list[str]]] = {
     # Early stopping goes by the first measure.
@@ -90,25 +95,61 @@ def load(path: Path) -> LightGBMModel:
 
 def fit(lesson: Lesson) -> LightGBMModel:
     """Boost until the first measure on validation has not improved for early_stopping_rounds."""
-    lightgbm = library()
-    settings = lesson.settings
+    lightgbm, course = library(), lesson.rounds()
+    earlier = course.model.decode() if course.model is not None else ""
     with telling_limits():
-        training = _dataset(lightgbm, lesson.train, lesson)
-        held_out = _dataset(lightgbm, lesson.validation, lesson, reference=training)
-        booster = lightgbm.train(
-            _parameters(lesson),
-            training,
-            num_boost_round=settings.max_rounds,
-            valid_sets=[held_out],
-            valid_names=["validation"],
-            callbacks=[
-                lightgbm.early_stopping(settings.early_stopping_rounds, first_metric_only=True, verbose=False),
-                _metric_lines,
-            ],
-        )
+        text = earlier if course.ended else _boosted(lightgbm, lesson, course, earlier)
     # Only the rounds up to the best are kept: the file holds no more than is used.
-    best = booster.model_to_string(num_iteration=booster.best_iteration)
+    best = lightgbm.Booster(model_str=text).model_to_string(num_iteration=course.standing.best_round)
     return LightGBMModel(lightgbm.Booster(model_str=best))
+
+
+def _boosted(lightgbm: Any, lesson: Lesson, course: Course, earlier: str) -> str:
+    """The model's text: the trees of `earlier`, where there is one, and those of all rounds from there to the end."""
+    before = lightgbm.Booster(model_str=earlier) if earlier else None
+    training = _dataset(lightgbm, lesson.train, lesson, before)
+    held_out = _dataset(lightgbm, lesson.validation, lesson, before, reference=training)
+
+    def whole(booster: Any) -> str:
+        # What it is told to do in one go is no part of the model.
+        rounds = f"[num_iterations: {lesson.settings.max_rounds}]"
+        return joined(earlier, re.sub(r"\[num_iterations: \d+\]", rounds, booster.model_to_string(num_iteration=-1)))
+
+    def before_round(found: Any) -> None:
+        seed = (lesson.settings.seed + course.standing.rounds) % 2**31
+        found.model.reset_parameter({"feature_fraction_seed": seed})
+
+    def after_round(found: Any) -> None:
+        told = [(f"{data}-{name}", value) for data, name, value, *_ in found.evaluation_result_list]
+        measures = "; ".join(f"{name}={value:.6f}" for name, value in told)
+        print(f"round {course.standing.rounds}: {measures};", flush=True)
+        course.round_done(told[0][1], told[0][0].endswith("auc"), lambda: whole(found.model).encode())
+        if course.ended:
+            raise lightgbm.EarlyStopException(found.iteration, [])
+
+    before_round.before_iteration = True  # type: ignore[attr-defined]
+    booster = lightgbm.train(
+        _parameters(lesson),
+        training,
+        num_boost_round=lesson.settings.max_rounds - course.standing.rounds,
+        valid_sets=[held_out],
+        valid_names=["validation"],
+        # Its draws of rows cannot be told a seed for each round.
+        callbacks=[after_round, *([before_round] if lesson.settings.subsample == 1 else [])],
+    )
+    return whole(booster)
+
+
+def joined(earlier: str, later: str) -> str:
+    """The text of a model with the trees of both; without their sizes, which are worked out when it is read."""
+    if not earlier:
+        return later
+    trees = [tree for text in (earlier, later) for tree in _TREES.findall(text)]
+    start, end = (re.search(sign, later, re.MULTILINE) for sign in (r"^(Tree=0|end of trees)$", "^end of trees$"))
+    if start is None or end is None:
+        raise ValueError("not the text of a LightGBM model")
+    head = re.sub(r"^tree_sizes=.*\n", "", later[: start.start()], flags=re.MULTILINE)
+    return head + "".join(f"Tree={number}\n{tree}" for number, tree in enumerate(trees)) + later[end.start() :]
 
 
 def _parameters(lesson: Lesson) -> dict[str, Any]:
@@ -119,14 +160,8 @@ def _parameters(lesson: Lesson) -> dict[str, Any]:
     return found | ({"num_class": lesson.classes} if lesson.task is Task.MULTICLASS else {})
 
 
-def _metric_lines(found: Any) -> None:
-    """A line for every round, as XGBoost's."""
-    measures = "; ".join(f"{data}-{name}={value:.6f}" for data, name, value, *_ in found.evaluation_result_list)
-    print(f"round {found.iteration}: {measures};", flush=True)
-
-
-def _dataset(lightgbm: Any, split: Split, lesson: Lesson, reference: Any = None) -> Any:
-    """LightGBM's binned data, filled from batches."""
+def _dataset(lightgbm: Any, split: Split, lesson: Lesson, before: Any, reference: Any = None) -> Any:
+    """LightGBM's binned data, filled from batches; `before` is the model whose trees are there already."""
 
     class Rows(lightgbm.Sequence):  # type: ignore[misc]
         """A split, a range of rows at a time; LightGBM asks for them in ascending order."""
@@ -146,8 +181,16 @@ def _dataset(lightgbm: Any, split: Split, lesson: Lesson, reference: Any = None)
 
     targets = np.concatenate([batch.targets for batch in split.batches()])
     weights = None if reference is not None else lesson.row_weights(targets)
+    scores = [before.predict(batch.features, raw_score=True) for batch in split.batches()] if before else None
     parameters = {"max_bin": lesson.settings.max_bin, "seed": lesson.settings.seed, "verbosity": -1}
-    return lightgbm.Dataset(Rows(), label=targets, weight=weights, reference=reference, params=parameters)
+    return lightgbm.Dataset(
+        Rows(),
+        label=targets,
+        weight=weights,
+        init_score=None if scores is None else np.concatenate(scores),
+        reference=reference,
+        params=parameters,
+    )
 
 
 class Window:

@@ -1,7 +1,8 @@
 """XGBoost: trained on histograms that are built from batches; from disk where memory would not hold them.
 
-Same data, settings and number of threads: the same bytes of model.ubj. Another number of threads may move the last
-digits of sums, and with them the model.
+Same data, settings and number of threads: the same bytes of model.ubj, whether trained at once or from a checkpoint on.
+Another number of threads may move the last digits of sums, and with them the model. Every round tells its measures in a
+line for the job's metric definitions: `validation-auc=(.*?);`.
 """
 
 from __future__ import annotations
@@ -73,23 +74,33 @@ def load(path: Path) -> XGBoostModel:
 
 def fit(lesson: Lesson) -> XGBoostModel:
     """Boost until the last measure on validation has not improved for early_stopping_rounds."""
-    bins, pages = lesson.settings.max_bin, lesson.pages
+    bins, pages, course = lesson.settings.max_bin, lesson.pages, lesson.rounds()
     matrix = xgboost.QuantileDMatrix if pages is None else xgboost.ExtMemQuantileDMatrix
     with telling_limits():
         training = matrix(Rows(lesson.train, lesson.row_weights, pages=pages), max_bin=bins)
         held_out = matrix(Rows(lesson.validation, None, pages=pages), max_bin=bins, ref=training)
-        booster = xgboost.train(
-            _parameters(lesson),
-            training,
-            num_boost_round=lesson.settings.max_rounds,
-            evals=[(held_out, "validation")],
-            callbacks=[
-                xgboost.callback.EarlyStopping(rounds=lesson.settings.early_stopping_rounds, save_best=True),
-                MetricLines(),
-            ],
-            verbose_eval=False,
-        )
-    return XGBoostModel(booster)
+        booster = xgboost.Booster(_parameters(lesson), [training, held_out], model_file=_model_file(course.model))
+        while not course.ended:
+            done = course.standing.rounds
+            # With updaters of their own, the draws of a round come from the seed and its number, and from no round
+            # before: a training that goes on from a checkpoint makes the same model.
+            booster.load_config(booster.save_config())
+            booster.update(training, iteration=done)
+            measures = _measures(booster.eval_set([(held_out, "validation")], done))
+            print(f"round {done}: {'; '.join(f'{name}={value:.6f}' for name, value in measures)};", flush=True)
+            name, value = measures[-1]
+            course.round_done(value, name.endswith("auc"), lambda: bytes(booster.save_raw("ubj")))
+    return XGBoostModel(booster[: course.standing.best_round])
+
+
+def _model_file(model: bytes | None) -> bytearray | None:
+    return None if model is None else bytearray(model)
+
+
+def _measures(told: str) -> list[tuple[str, float]]:
+    """`[3]\tvalidation-logloss:0.5\tvalidation-auc:0.7` as names and values."""
+    pairs = [word.rpartition(":") for word in told.split("\t")[1:]]
+    return [(name, float(value)) for name, _, value in pairs]
 
 
 class Rows(xgboost.DataIter):  # type: ignore[misc]
@@ -128,18 +139,8 @@ def _parameters(lesson: Lesson) -> dict[str, Any]:
     settings = lesson.settings
     found: dict[str, Any] = {name: getattr(settings, name) for name in _NAMES}
     found |= {"objective": objective, "eval_metric": measures, "nthread": processors()}
+    found["seed_per_iteration"] = True
     return found | ({"num_class": lesson.classes} if lesson.task is Task.MULTICLASS else {})
-
-
-class MetricLines(xgboost.callback.TrainingCallback):  # type: ignore[misc]
-    """A line for every round, for the job's metric definitions: `validation-auc=(.*?);`."""
-
-    def after_iteration(self, _model: object, epoch: int, evals_log: dict[str, dict[str, list[float]]]) -> bool:
-        measures = "; ".join(
-            f"{data}-{name}={values[-1]:.6f}" for data, found in evals_log.items() for name, values in found.items()
-        )
-        print(f"round {epoch}: {measures};", flush=True)
-        return False
 
 
 def safe_names(columns: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -22,6 +22,9 @@ pytest.importorskip("xgboost")
 from processing.errors import ContainerError, DataError, SettingError
 from processing.hyperparameters import Hyperparameters
 from processing.matrix import open_split
+from processing.stopping import Stop
+from processing.train import run_train
+from processing.training.checkpoint import FILE
 from processing.training.interface import Lesson
 from processing.training.lightgbm_model import Window, library
 from processing.training.limits import limit_problem, telling_limits
@@ -265,8 +268,101 @@ def test_references_are_kept_and_read_again_and_count_every_value() -> None:
     assert column_references(batches, ["x"], 5000)["x"].rows == 5000
 
 
-def test_a_stop_ends_training_at_once_and_leaves_no_model(make_world: Callable[..., Any]) -> None:
-    world = make_world("binary", max_rounds=100_000, early_stopping_rounds=100_000)
+def resumed(make_world: Callable[..., Any], task: str, rounds: int, **settings: Any) -> tuple[bytes, bytes]:
+    """The model of an uninterrupted training, and that of one stopped after `rounds` rounds and started again."""
+    settings = {"seed": 5, "max_rounds": 40, "early_stopping_rounds": 12, "learning_rate": 0.2} | settings
+    name = FILES[settings["algorithm"]]
+    worlds = [make_world(task, f"{name} {place}", **settings) for place in ("at once", "in two")]
+    for world in worlds:
+        (world.root / "checkpoints").mkdir()
+    worlds[0].train()
+    with pytest.raises(Ended, match=f"A checkpoint of {rounds} rounds is kept"):
+        run_train(worlds[1].paths, StopAfter(rounds))
+    assert not (worlds[1].root / "model").exists()
+    worlds[1].train()
+    one, two = (world.root / "model" / name for world in worlds)
+    return one.read_bytes(), two.read_bytes()
+
+
+class Ended(Exception):
+    """The work is saved."""
+
+
+class StopAfter(Stop):
+    """Wants a stop in the round of this number."""
+
+    def __init__(self, rounds: int) -> None:
+        super().__init__()
+        self._left = rounds
+
+    @property
+    def wanted(self) -> bool:
+        self._left -= 1
+        return self._left < 1
+
+    def saved(self, note: str) -> NoReturn:
+        raise Ended(note)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(("algorithm", "subsample"), [("xgboost", 0.7), ("lightgbm", 1.0)])
+def test_a_stopped_training_goes_on_to_the_same_bytes(
+    make_world: Callable[..., Any], task: str, algorithm: str, subsample: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = resumed(make_world, task, 13, algorithm=algorithm, subsample=subsample)
+    assert "train: goes on after round 13 of the checkpoint\n" in capsys.readouterr().out
+    assert one == two
+
+
+def test_a_training_stopped_in_its_last_round_only_writes_its_model(make_world: Callable[..., Any]) -> None:
+    for algorithm in FILES:
+        one, two = resumed(make_world, "binary", 7, algorithm=algorithm, max_rounds=7)
+        assert one == two
+
+
+def test_lightgbms_draws_of_rows_begin_anew_after_a_stop(make_world: Callable[..., Any]) -> None:
+    one, two = resumed(make_world, "binary", 13, algorithm="lightgbm", subsample=0.7)
+    assert one != two  # once it can be the same, say so in lightgbm_model.py
+
+
+def test_a_checkpoint_changes_nothing_of_the_model(make_world: Callable[..., Any]) -> None:
+    models = []
+    for name in ("with", "without"):
+        world = make_world("binary", name, subsample=0.7)
+        if name == "with":
+            (world.root / "checkpoints").mkdir()
+        world.train()
+        models.append((world.root / "model" / "model.ubj").read_bytes())
+    assert models[0] == models[1]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda world: world.settings(max_rounds=12, seed=9), "is of other data, settings or library"),
+        (lambda world: cut_in_half(world.root / "checkpoints" / FILE), "is not whole"),
+    ],
+)
+def test_another_checkpoint_is_told_and_training_starts_from_nothing(
+    make_world: Callable[..., Any], capsys: pytest.CaptureFixture[str], spoil: Callable[[Any], None], told: str
+) -> None:
+    world = make_world(max_rounds=12)
+    (world.root / "checkpoints").mkdir()
+    world.train()
+    spoil(world)
+    capsys.readouterr()
+    world.train()
+    out = capsys.readouterr().out
+    assert f"train: the checkpoint {told}: training starts from nothing\n" in out
+    assert "round 0: " in out
+
+
+def cut_in_half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def stop(world: Any) -> None:
+    """Train in a process of its own, and stop it in the third round."""
     environment = {**os.environ, "OPT_ML": str(world.root), "PYTHONPATH": str(CONTAINER)}
     process = subprocess.Popen(
         [sys.executable, "-m", "processing", "train"], env=environment, text=True, stdout=subprocess.PIPE
@@ -279,5 +375,21 @@ def test_a_stop_ends_training_at_once_and_leaves_no_model(make_world: Callable[.
     process.communicate(timeout=60)
     assert process.returncode == 143
     assert time.monotonic() - begun < 10
+
+
+def test_a_stop_with_checkpoints_keeps_the_round_at_work_and_says_so(make_world: Callable[..., Any]) -> None:
+    world = make_world("binary", max_rounds=100_000, early_stopping_rounds=100_000)
+    (world.root / "checkpoints").mkdir()
+    stop(world)
+    head = json.loads((world.root / "checkpoints" / FILE).read_bytes().partition(b"\n")[0])
+    rounds = head["standing"]["rounds"]
+    kept = f"A checkpoint of {rounds} rounds is kept: run the job again to go on."
+    told = (world.root / "output" / "failure").read_text()
+    assert told == f"Stopped by SIGTERM before the step was done. {kept}"
+
+
+def test_a_stop_ends_training_at_once_and_leaves_no_model(make_world: Callable[..., Any]) -> None:
+    world = make_world("binary", max_rounds=100_000, early_stopping_rounds=100_000)
+    stop(world)
     assert (world.root / "output" / "failure").read_text() == "Stopped by SIGTERM before the step was done."
     assert not (world.root / "model").exists()
