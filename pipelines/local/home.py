@@ -5,7 +5,8 @@
   local/
     s3/BUCKET/KEY     objects, as plain files
     logs/KIND/JOB/HOST  what a job's program printed; KIND is Processing or Training
-    jobs/KIND/JOB/    the job's /opt/ml while it runs
+    jobs/KIND/JOB/HOST/  the /opt/ml of a job's hosts while it runs
+    kept/KIND/JOB/HOST/  what a job wrote and could not upload
     images/REPOSITORY:TAG/  build contexts that were deployed
     environments/     Python environments of images, by the hash of their requirements
     state.sqlite3     pipelines, executions, jobs
@@ -48,6 +49,10 @@ class Home:
     @property
     def jobs(self) -> Path:
         return self.local / "jobs"
+
+    @property
+    def kept(self) -> Path:
+        return self.local / "kept"
 
     @property
     def images(self) -> Path:

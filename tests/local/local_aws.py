@@ -248,13 +248,13 @@ def job_of(step: Json) -> str:
     return str(metadata["Arn"]).rpartition("/")[2]
 
 
-def processing_input(name: str, uri: Any, path: str) -> Json:
-    source = {"S3Uri": uri, "LocalPath": path, "S3DataType": "S3Prefix", "S3InputMode": "File"}
+def processing_input(name: str, uri: Any, path: str, **more: Any) -> Json:
+    source = {"S3Uri": uri, "LocalPath": path, "S3DataType": "S3Prefix", "S3InputMode": "File"} | more
     return {"InputName": name, "AppManaged": False, "S3Input": source}
 
 
-def processing_output(name: str, uri: Any, path: str) -> Json:
-    return {"OutputName": name, "S3Output": {"S3Uri": uri, "LocalPath": path, "S3UploadMode": "EndOfJob"}}
+def processing_output(name: str, uri: Any, path: str, mode: str = "EndOfJob") -> Json:
+    return {"OutputName": name, "S3Output": {"S3Uri": uri, "LocalPath": path, "S3UploadMode": mode}}
 
 
 def definition(steps: Sequence[Json], parameters: Sequence[Json] = ()) -> str:

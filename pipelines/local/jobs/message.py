@@ -20,10 +20,20 @@ def read_message(root: Path, name: str) -> str:
     with file.open("rb") as stream:
         start, more = stream.read(LIMIT), stream.read(1)
     try:
-        # Not the end of a longer file: its last character may be cut.
-        return codecs.getincrementaldecoder("utf-8")().decode(start, final=not more).strip()
+        return _decoded(start, whole=not more)
     except UnicodeDecodeError as error:
         raise NotTextError(f"/opt/ml/{name} is not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+def first_kilobyte(text: str) -> str:
+    """As much of a text as a message holds, in whole characters."""
+    encoded = text.encode()
+    return _decoded(encoded[:LIMIT], whole=len(encoded) <= LIMIT)
+
+
+def _decoded(start: bytes, *, whole: bool) -> str:
+    """The last character of a text that goes on may be cut."""
+    return codecs.getincrementaldecoder("utf-8")().decode(start, final=whole).strip()
 
 
 def crosses_link(root: Path, path: Path) -> bool:

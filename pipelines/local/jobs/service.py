@@ -5,17 +5,19 @@ A record that the database cannot take is kept in memory until it can, so no end
 
 from __future__ import annotations
 
-import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from pipelines.errors import LocalError
 from pipelines.local.database import Database
 from pipelines.local.jobs.job import ENDED, FAILED, INTERRUPTED, Host, Job, Json
 from pipelines.local.jobs.processing import ProcessingJob
 from pipelines.local.jobs.training import TrainingJob
+from pipelines.local.runner.scratch import remove
 from pipelines.service_model import request_faults
 
 KINDS: Mapping[str, type[Job]] = {"Processing": ProcessingJob, "Training": TrainingJob}
+_END_GRACE_SECONDS = 10.0  # of the server's own end: who waits for it wants his prompt back
 
 
 class JobExistsError(Exception):
@@ -29,9 +31,13 @@ class JobRefusedError(Exception):
 class Jobs:
     """Jobs by kind ("Processing", "Training") and name. ARNs are lower-case, so the case of a name does not count."""
 
-    def __init__(self, host: Host, database: Database) -> None:
+    def __init__(
+        self, host: Host, database: Database, observe: Callable[[str, Json], None] = lambda _kind, _record: None
+    ) -> None:
+        """`observe` is told of each record of a job that is kept, and its kind; it neither raises nor waits."""
         self._host = host
         self._database = database
+        self._observe = observe
         self._live: dict[tuple[str, str], Job] = {}
         self._lock = threading.Lock()
         self._closing = False
@@ -41,15 +47,20 @@ class Jobs:
         faults = request_faults("sagemaker", f"Create{kind}Job", {**request, f"{kind}JobName": name})
         if faults:
             raise JobRefusedError("; ".join(f"{fault.path} {fault.what}" for fault in faults[:10]))
+        try:
+            host = self._host.settled(self._host)
+        except LocalError as error:
+            raise JobRefusedError(f"{error.what}; fix: {error.problems[0].fix}") from error
         with self._lock:
             if self.describe(kind, name) is not None:
                 raise JobExistsError(name)
-            job = KINDS[kind](self._host, name, request, self._keep)
+            job = KINDS[kind](host, name, request, self._keep)
             self._database.put(job.kind, name.lower(), job.record, place=job.record["CreationTime"])
             self._live[kind, name.lower()] = job
+            self._observe(kind, job.record)
             closing = self._closing
         if closing:
-            job.stop()
+            job.stop(_END_GRACE_SECONDS)
         return job
 
     def run(self, job: Job) -> Json:
@@ -74,7 +85,7 @@ class Jobs:
             self._closing = True
             jobs = list(self._live.values())
         for job in jobs:
-            job.stop()
+            job.stop(_END_GRACE_SECONDS)
 
     @property
     def busy(self) -> bool:
@@ -91,15 +102,16 @@ class Jobs:
         return self._database.list(KINDS[kind].kind)
 
     def delete(self, kind: str, name: str) -> None:
-        """Forget an ended job and its log."""
+        """Forget an ended job, its log and what was kept of it."""
         record = self.describe(kind, name)
         self._database.delete(KINDS[kind].kind, name.lower())
         if record:
-            shutil.rmtree(self._host.home.logs / kind / record[f"{kind}JobName"], ignore_errors=True)
+            for folder in (self._host.home.logs, self._host.home.kept):
+                remove(folder / kind / record[f"{kind}JobName"])
 
     def recover(self) -> None:
         """After a killed server: mark what it left running, remove the folders of its jobs."""
-        shutil.rmtree(self._host.home.jobs, ignore_errors=True)
+        remove(self._host.home.jobs)
         now = self._host.now().timestamp()
         for prefix, kind in KINDS.items():
             for record in self._database.list(kind.kind):
@@ -109,6 +121,8 @@ class Jobs:
                     record = {**record, **end, "FailureReason": INTERRUPTED}
                     key = record[f"{prefix}JobName"].lower()
                     self._database.put(kind.kind, key, record, place=record["CreationTime"])
+                    self._observe(prefix, record)
 
     def _keep(self, job: Job) -> None:
         self._database.keep(job.kind, job.name.lower(), job.record, place=job.record["CreationTime"])
+        self._observe(job.prefix, job.record)

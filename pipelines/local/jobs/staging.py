@@ -1,52 +1,48 @@
 """Objects → files before a job, files → objects after it.
 
-`download` puts the objects of an S3 URI (S3Prefix semantics, CONTRACT.md section 3.3) below a folder; `upload` puts a
-folder's files into the store. Nothing leaves its folder: keys are checked by the store, links are not followed.
+`bring` puts the objects of an input below a folder, by hard links where the folder is only read (an overlay lies over
+it) and else as copies; `upload` puts a folder's files into the store. Nothing leaves its folder: keys are checked by
+the store, links are not followed. See docs/decisions/0010-staging-by-overlay.md.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NoReturn, cast
 
 from pipelines.local.jobs.parse import split_uri
+from pipelines.local.jobs.source import InputError, Item
 from pipelines.local.s3.disk import copy_range
-from pipelines.local.store import ObjectStore, StoreError
+from pipelines.local.store import ObjectStore
 
 
-class NothingThereError(Exception):
-    """No object's key begins with the URI's."""
+def bring(store: ObjectStore, items: Iterable[Item], folder: Path, *, link: bool = False) -> None:
+    """Put objects below `folder`; `link` only where nothing can write through the files. A later one of a path wins.
 
-
-def download(store: ObjectStore, uri: str, folder: Path) -> int:
-    """Put every object whose key begins with the URI's key below `folder`; gives their number.
-
-    Raises `NothingThereError`, `BadUriError` or `StoreError`.
+    Raises `InputError`, `StoreError` or `OSError`.
     """
-    bucket, prefix = split_uri(uri)
-    folder.mkdir(parents=True, exist_ok=True)
-    count = 0
+    with _one_place(str(folder)):
+        folder.mkdir(parents=True, exist_ok=True)
+    for item in items:
+        target = folder / item.path
+        with _one_place(item.path):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)  # never written into: it may be a link to another object
+        if not (link and _link(store.path(item.bucket, item.key), target)):
+            _copy(store, item, target)
+
+
+@contextmanager
+def _one_place(path: str) -> Iterator[None]:
+    """Two inputs may want one path to be a file and a folder."""
     try:
-        for stored in store.objects(bucket, prefix):
-            if not stored.key.endswith("/"):
-                _fetch(store, bucket, stored.key, folder / relative_key(stored.key, prefix))
-                count += 1
-    except StoreError as error:
-        if error.code == "NoSuchBucket":
-            raise NothingThereError(f"there is no bucket {bucket}") from error
-        raise
-    if count == 0:
-        raise NothingThereError(f"No S3 objects found under S3 URL {uri}")
-    return count
-
-
-def relative_key(key: str, prefix: str) -> str:
-    """Where an object lies below the folder: an object named whole by its file name, others by the path below."""
-    if key.startswith(f"{prefix}/"):
-        return key[len(prefix) + 1 :]
-    return key[prefix.rfind("/") + 1 :]
+        yield
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        what = f"{path} cannot be a file and a folder at once, and another input"
+        raise InputError(f"{what} has made it the other; give them LocalPaths of their own") from error
 
 
 def upload(store: ObjectStore, folder: Path, uri: str, *, keep: bool = False) -> int:
@@ -55,11 +51,9 @@ def upload(store: ObjectStore, folder: Path, uri: str, *, keep: bool = False) ->
     Links are left out, as SageMaker does. Raises `BadUriError` or `StoreError`.
     """
     bucket, prefix = split_uri(uri)
-    base = prefix.rstrip("/")
     count = 0
     for file in _files(folder):
-        relative = file.relative_to(folder).as_posix()
-        key = f"{base}/{relative}" if base else relative
+        key = key_below(prefix, file.relative_to(folder).as_posix())
         if keep:
             with file.open("rb") as stream:
                 store.put(bucket, key, stream)
@@ -69,10 +63,15 @@ def upload(store: ObjectStore, folder: Path, uri: str, *, keep: bool = False) ->
     return count
 
 
+def key_below(prefix: str, relative: str) -> str:
+    """The key of a file of an output whose URI has this key."""
+    return f"{prefix.rstrip('/')}/{relative}".removeprefix("/")
+
+
 def check_target(store: ObjectStore, uri: str) -> None:
     """Raises `BadUriError` or `StoreError` where nothing could be uploaded to: no such bucket, no legal key."""
     bucket, prefix = split_uri(uri)
-    store.path(bucket, f"{prefix.rstrip('/')}/x".lstrip("/"))
+    store.path(bucket, key_below(prefix, "x"))
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -87,10 +86,18 @@ def _refuse(error: OSError) -> NoReturn:
     raise error
 
 
-def _fetch(store: ObjectStore, bucket: str, key: str, target: Path) -> None:
+def _link(source: Path, target: Path) -> bool:
+    """A hard link; False where there can be none: another file system, another's file, too many links."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
+def _copy(store: ObjectStore, item: Item, target: Path) -> None:
     """Copy within the kernel; file systems that can share blocks do so."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    stored, _, source = store.open(bucket, key)
-    with source, target.open("wb", buffering=0) as writer:
+    stored, _, source = store.open(item.bucket, item.key)
+    with source, target.open("xb", buffering=0) as writer:
         for _ in copy_range(source, cast(BinaryIO, writer), 0, stored.size):
             pass

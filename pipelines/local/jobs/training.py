@@ -5,18 +5,35 @@ from __future__ import annotations
 import gzip
 import tarfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipelines.local.jobs.job import COMPLETED, FAILED, HOST, STOPPED, STOPPING, Host, Job, JobError, Json
+from pipelines.local.jobs.job import COMPLETED, FAILED, STOPPED, STOPPING, Host, Job, JobError, Json
 from pipelines.local.jobs.message import NotTextError, crosses_link
 from pipelines.local.jobs.parse import split_uri
+from pipelines.local.jobs.place import Place
+from pipelines.local.jobs.source import MANIFEST, PREFIX, NothingThereError, Source, list_items
 
-_GROUP = "homogeneousCluster"
+_GROUP = "homogeneousCluster"  # of a job that names none
+_CHECKPOINTS = "/opt/ml/checkpoints"
+_TAKEN = ("input", "model", "output")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Hosts of one instance type."""
+
+    name: str
+    instance_type: str
+    places: tuple[Place, ...]
 
 
 class TrainingJob(Job):
-    """One container with channels below /opt/ml/input/data and a model in /opt/ml/model."""
+    """Containers with channels below /opt/ml/input/data and a model in /opt/ml/model."""
 
     kind = "training-job"
     prefix = "Training"
@@ -34,32 +51,63 @@ class TrainingJob(Job):
             values["SecondaryStatus"] = "MaxRuntimeExceeded" if timed_out else secondary[status]
         super().change(**values)
 
+    @property
+    def instance_count(self) -> int:
+        return sum(int(group.get("InstanceCount") or 1) for group in self._group_requests)
+
     def refuse_what_is_not_here(self) -> None:
-        if int(self._resources.get("InstanceCount") or 1) != 1 or self._resources.get("InstanceGroups"):
-            raise JobError("not executed locally: InstanceCount other than 1, and InstanceGroups")
-        if self.request.get("CheckpointConfig"):
-            raise JobError("not executed locally: CheckpointConfig")
         if "TrainingImage" not in self._algorithm:
             raise JobError("not executed locally: a training job without TrainingImage")
         for channel in self._channels:
-            source = channel["DataSource"].get("S3DataSource")
-            if not source or source.get("S3DataType") != "S3Prefix" or self._mode(channel) == "Pipe":
-                name = channel["ChannelName"]
-                raise JobError(f"not executed locally: channel {name} with other than S3Prefix in File mode")
+            refuse_channel(channel, self._mode(channel))
+        if self._checkpoints:
+            _checkpoint_path(self._checkpoints)
 
     def stage(self) -> None:
         self.check_output("OutputDataConfig", self._output)
-        for folder in ("model", "output/data", "input/data", "input/config"):
-            (self.root / folder).mkdir(parents=True, exist_ok=True)
+        for place in self.places:
+            for folder in ("model", "output/data", "input/data", "input/config"):
+                (place.ml / folder).mkdir(parents=True, exist_ok=True)
         self.change(SecondaryStatus="Downloading")
         for channel in self._channels:
-            name, uri = channel["ChannelName"], channel["DataSource"]["S3DataSource"]["S3Uri"]
-            self.fetch(f"channel {name}", uri, self.root / "input/data" / name)
+            self._stage_channel(channel)
+        self._stage_checkpoints()
         channels = {channel["ChannelName"]: self._channel_config(channel) for channel in self._channels}
         self.write_config("input/config/hyperparameters.json", self.request.get("HyperParameters") or {})
-        self.write_config("input/config/inputdataconfig.json", channels)
-        self.write_config("input/config/resourceconfig.json", self._resource_config())
+        for group in self._groups:
+            for place in group.places:
+                known = {name: config for name, config in channels.items() if group.name in self._receivers(name)}
+                place.write("input/config/inputdataconfig.json", known)
+                place.write("input/config/resourceconfig.json", self._resource_config(place, group))
         self.change(SecondaryStatus="Training")
+
+    def _stage_channel(self, channel: Json) -> None:
+        name, given = channel["ChannelName"], channel["DataSource"]["S3DataSource"]
+        shuffle = channel.get("ShuffleConfig")
+        source = Source(
+            uri=given["S3Uri"],
+            data_type=given["S3DataType"],
+            sharded=given.get("S3DataDistributionType") == "ShardedByS3Key",
+            pipe=self._mode(channel) == "Pipe",
+            gzip=channel.get("CompressionType") == "Gzip",
+            seed=int(shuffle["Seed"]) if shuffle else None,
+        )
+        receivers = self._receivers(name)
+        places = [place for group in self._groups if group.name in receivers for place in group.places]
+        self.bring(f"channel {name}", source, PurePosixPath("input/data", name), places)
+
+    def _stage_checkpoints(self) -> None:
+        """What an earlier job left there, and from then on what this one writes."""
+        if not self._checkpoints:
+            return
+        path, uri = _checkpoint_path(self._checkpoints), self._checkpoints["S3Uri"].rstrip("/") + "/"
+        self.check_output("CheckpointConfig", uri)
+        for place in self.places:
+            (place.ml / path).mkdir(parents=True, exist_ok=True)
+        with suppress(NothingThereError):
+            list_items(self.host.store, Source(uri))
+            self.bring("CheckpointConfig", Source(uri), path)
+        self.upload_while_it_runs(uri, path)
 
     def program(self) -> tuple[str, Sequence[str] | None, Sequence[str] | None]:
         entrypoint = self._algorithm.get("ContainerEntrypoint")
@@ -79,17 +127,21 @@ class TrainingJob(Job):
             return ""
 
     def collect(self) -> None:
+        """One archive of all hosts' files; of files of one path the last host's stays."""
         self.change(SecondaryStatus="Uploading")
-        model, output = self.root / "model", self.root / "output/data"
-        if not crosses_link(self.root, output) and any(output.iterdir()):
-            self._archive(output, "output.tar.gz")
-        if crosses_link(self.root, model) or not model.is_dir():
+        models = [place.ml / "model" for place in self.places]
+        if any(crosses_link(place.ml, place.ml / "model") for place in self.places) or not all(
+            model.is_dir() for model in models
+        ):
             raise JobError("ClientError: /opt/ml/model is no folder any more")
-        self.change(ModelArtifacts={"S3ModelArtifacts": self._archive(model, "model.tar.gz")})
+        outputs = [place.ml / "output/data" for place in self.places if _is_folder(place, "output/data")]
+        if any(any(output.iterdir()) for output in outputs):
+            self._archive(outputs, "output.tar.gz")
+        self.change(ModelArtifacts={"S3ModelArtifacts": self._archive(models, "model.tar.gz")})
 
-    def _archive(self, folder: Path, name: str) -> str:
-        archive = self.root.parent / name
-        write_archive(folder, archive)
+    def _archive(self, folders: Sequence[Path], name: str) -> str:
+        archive = self.folder / name
+        write_archive(folders, archive)
         uri = f"{self._output}/{self.name}/output/{name}"
         self.host.store.adopt(*split_uri(uri), archive)
         return uri
@@ -124,27 +176,102 @@ class TrainingJob(Job):
             **({"ContentType": channel["ContentType"]} if channel.get("ContentType") else {}),
         }
 
-    def _resource_config(self) -> Json:
-        instance = self._resources.get("InstanceType", "local")
+    def _resource_config(self, place: Place, group: Group) -> Json:
         return {
-            "current_host": HOST,
-            "current_instance_type": instance,
-            "current_group_name": _GROUP,
-            "hosts": [HOST],
-            "instance_groups": [{"instance_group_name": _GROUP, "instance_type": instance, "hosts": [HOST]}],
+            "current_host": place.host,
+            "current_instance_type": group.instance_type,
+            "current_group_name": group.name,
+            "hosts": [each.host for each in self.places],
+            "instance_groups": [
+                {
+                    "instance_group_name": each.name,
+                    "instance_type": each.instance_type,
+                    "hosts": [member.host for member in each.places],
+                }
+                for each in self._groups
+            ],
             "network_interface_name": "lo",
         }
 
+    @property
+    def _group_requests(self) -> list[Json]:
+        return self._resources.get("InstanceGroups") or [{**self._resources, "InstanceGroupName": _GROUP}]
 
-def write_archive(folder: Path, archive: Path) -> None:
-    """A .tar.gz of a folder's files whose bytes depend on names, modes and contents alone. Links stay links."""
+    @cached_property
+    def _groups(self) -> list[Group]:
+        """The hosts in groups, numbered through."""
+        groups, places = [], iter(self.places)
+        for given in self._group_requests:
+            members = tuple(islice(places, int(given.get("InstanceCount") or 1)))
+            groups.append(Group(given["InstanceGroupName"], given.get("InstanceType", "local"), members))
+        return groups
+
+    def _receivers(self, name: str) -> list[str]:
+        """The groups whose hosts get a channel."""
+        channel = next(channel for channel in self._channels if channel["ChannelName"] == name)
+        named = channel["DataSource"]["S3DataSource"].get("InstanceGroupNames")
+        return named or [group.name for group in self._groups]
+
+    @property
+    def _checkpoints(self) -> Json:
+        checkpoints: Json = self.request.get("CheckpointConfig") or {}
+        return checkpoints
+
+
+def refuse_channel(channel: Json, mode: str) -> None:
+    """Raises `JobError` for a channel that is not brought here, or that the contract does not allow."""
+    name = channel["ChannelName"]
+    what, source = f"channel {name}", channel["DataSource"].get("S3DataSource")
+    if name in (".", ".."):
+        raise JobError(f"ClientError: {what}: no folder can have that name")
+    if not source:
+        fix = "name an S3DataSource"
+        raise JobError(f"not executed locally: {what} with another source than S3; fix: {fix}")
+    if source["S3DataType"] not in (PREFIX, MANIFEST):
+        fix = "name the objects in a ManifestFile, and their attributes in a channel of their own"
+        raise JobError(f"not executed locally: {what} with S3DataType {source['S3DataType']}; fix: {fix}")
+    if mode == "FastFile" and source["S3DataType"] != PREFIX:
+        raise JobError(f"ClientError: {what}: InputMode FastFile needs S3DataType {PREFIX}")
+    if channel.get("CompressionType", "None") != "None" and mode != "Pipe":
+        raise JobError(f"ClientError: {what}: CompressionType Gzip needs InputMode Pipe")
+    if channel.get("RecordWrapperType", "None") != "None" and mode == "Pipe":
+        fix = "write the objects as RecordIO, and leave RecordWrapperType out"
+        raise JobError(f"not executed locally: {what} with RecordWrapperType RecordIO; fix: {fix}")
+
+
+def _checkpoint_path(config: Json) -> PurePosixPath:
+    """Where checkpoints lie below /opt/ml. Raises `JobError`."""
+    path = PurePosixPath(config.get("LocalPath") or _CHECKPOINTS)
+    inner = path.relative_to("/opt/ml") if path.is_relative_to("/opt/ml") else PurePosixPath()
+    if ".." in path.parts or not inner.parts or inner.parts[0] in _TAKEN:
+        raise JobError(f"not executed locally: checkpoints in {path}; fix: leave LocalPath out, for {_CHECKPOINTS}")
+    return inner
+
+
+def _is_folder(place: Place, name: str) -> bool:
+    return not crosses_link(place.ml, place.ml / name) and (place.ml / name).is_dir()
+
+
+def write_archive(folders: Sequence[Path], archive: Path) -> None:
+    """A .tar.gz of folders' files whose bytes depend on names, modes and contents alone. Links stay links.
+
+    Of files of one path the last folder's stays.
+    """
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder).as_posix()
+            replaced = found.get(name)
+            if replaced and replaced.is_dir() and (path.is_symlink() or not path.is_dir()):
+                found = {other: at for other, at in found.items() if not other.startswith(f"{name}/")}
+            found[name] = path
     with (
         archive.open("wb") as raw,
         gzip.GzipFile(fileobj=raw, mode="wb", filename="", mtime=0) as zipped,
         tarfile.open(fileobj=zipped, mode="w") as tar,
     ):
-        for path in sorted(folder.rglob("*")):
-            tar.add(path, arcname=path.relative_to(folder).as_posix(), recursive=False, filter=_plain)
+        for name, path in sorted(found.items()):
+            tar.add(path, arcname=name, recursive=False, filter=_plain)
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:

@@ -5,26 +5,23 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipelines.local.database import Database
-from pipelines.local.home import Home
-from pipelines.local.jobs.job import Host, Job
-from pipelines.local.jobs.service import JobExistsError, JobRefusedError, Jobs
+from pipelines.local.jobs.service import JobExistsError, JobRefusedError
 from pipelines.local.jobs.training import write_archive
 from pipelines.local.runner.image import bare_image
-from pipelines.local.runner.process import Container, ContainerRequest, ProcessRunner
-from pipelines.local.store import ObjectStore
-from tests.local.local_aws import IMAGE, PRELUDE, ROLE, eventually, processing_input, processing_output
+from pipelines.local.runner.process import Container, ContainerRequest
+from tests.local.local_aws import IMAGE, ROLE, eventually, processing_input, processing_output
+
+if TYPE_CHECKING:
+    from tests.local.jobs.conftest import Bench
 
 Json = dict[str, Any]
-NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -34,6 +31,9 @@ class Recorder:
     requests: list[ContainerRequest] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     folders: list[str] = field(default_factory=list)
+
+    def overlays(self, _folder: Path) -> bool:
+        return False
 
     def start(self, request: ContainerRequest) -> Container:
         self.requests.append(request)
@@ -51,68 +51,8 @@ class Done:
         raise AssertionError("nobody asked for it")
 
 
-@dataclass
-class Bench:
-    """Jobs upon a runner, and a bucket `data`."""
-
-    jobs: Jobs
-    store: ObjectStore
-    home: Home
-    database: Database
-
-    def create(self, kind: str, request: Json, name: str = "Job-1") -> Job:
-        return self.jobs.create(kind, name, request)
-
-    def run(self, kind: str, request: Json, name: str = "Job-1") -> Json:
-        return self.jobs.run(self.create(kind, request, name))
-
-    def put(self, key: str, text: str) -> str:
-        file = self.home.root / "upload"
-        file.write_text(text)
-        self.store.adopt("data", key, file)
-        return f"s3://data/{key}"
-
-    def keys(self, prefix: str = "") -> list[str]:
-        return [stored.key for stored in self.store.objects("data", prefix)]
-
-
-@pytest.fixture(scope="session")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("environments")
-
-
-@pytest.fixture
-def bench(tmp_path: Path, environments: Path) -> Iterator[Callable[..., Bench]]:
-    opened: list[Database] = []
-
-    def make(runner: Any = None) -> Bench:
-        home = Home(tmp_path / ".pipelines")
-        home.create()
-        store = ObjectStore(home.objects)
-        store.create_bucket("data")
-        opened.append(Database(home.database))
-        runner = runner or ProcessRunner(environments, lambda _: None)
-        host = Host(home, store, runner, "eu-central-1", "123456789012", lambda: NOW, stop_grace=0.5)
-        return Bench(Jobs(host, opened[-1]), store, home, opened[-1])
-
-    yield make
-    for database in opened:
-        database.close()
-
-
 def processing(made: Bench, code: str = "", **more: Any) -> Json:
-    code_uri = made.put("code/main.py", PRELUDE + code)
-    return {
-        "AppSpecification": {
-            "ImageUri": IMAGE,
-            "ContainerEntrypoint": ["python3", "/opt/ml/processing/code/main.py"],
-        },
-        "ProcessingResources": {
-            "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.t3.medium", "VolumeSizeInGB": 1}
-        },
-        "ProcessingInputs": [processing_input("code", code_uri, "/opt/ml/processing/code")],
-        "RoleArn": ROLE,
-    } | more
+    return made.processing(code, **more)
 
 
 def training(**more: Any) -> Json:
@@ -225,33 +165,98 @@ def test_a_training_image_is_given_the_word_train_unless_an_entrypoint_is_named(
     assert made.create("Training", request, "c").program() == (IMAGE, None, ["other"])
 
 
+def channel(**more: Any) -> Json:
+    source = {"S3DataType": "S3Prefix", "S3Uri": "s3://data/train/"} | more.pop("source", {})
+    return {"ChannelName": "train", "DataSource": {"S3DataSource": source}} | more
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"CheckpointConfig": {"S3Uri": "s3://data/checkpoints"}}, "CheckpointConfig"),
-        (
-            {"ResourceConfig": {"InstanceCount": 2, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}},
-            "InstanceCount other than 1, and InstanceGroups",
-        ),
         (
             {"AlgorithmSpecification": {"AlgorithmName": "a", "TrainingInputMode": "File"}},
-            "a training job without TrainingImage",
+            "not executed locally: a training job without TrainingImage",
+        ),
+        (
+            {"CheckpointConfig": {"S3Uri": "s3://data/c", "LocalPath": "/opt/ml/../x"}},
+            "not executed locally: checkpoints in /opt/ml/../x; fix: leave LocalPath out, for /opt/ml/checkpoints",
+        ),
+        (
+            {"CheckpointConfig": {"S3Uri": "s3://data/c", "LocalPath": "/opt/ml/model/c"}},
+            "not executed locally: checkpoints in /opt/ml/model/c; fix: leave LocalPath out, for /opt/ml/checkpoints",
+        ),
+        (
+            {"InputDataConfig": [channel(DataSource={"FileSystemDataSource": None})]},
+            "not executed locally: channel train with another source than S3; fix: name an S3DataSource",
+        ),
+        (
+            {"InputDataConfig": [channel(source={"S3DataType": "AugmentedManifestFile"})]},
+            "not executed locally: channel train with S3DataType AugmentedManifestFile; fix: name the objects in a "
+            "ManifestFile, and their attributes in a channel of their own",
+        ),
+        (
+            {"InputDataConfig": [channel(source={"S3DataType": "ManifestFile"}, InputMode="FastFile")]},
+            "ClientError: channel train: InputMode FastFile needs S3DataType S3Prefix",
+        ),
+        (
+            {"InputDataConfig": [channel(CompressionType="Gzip")]},
+            "ClientError: channel train: CompressionType Gzip needs InputMode Pipe",
+        ),
+        (
+            {"InputDataConfig": [channel(RecordWrapperType="RecordIO", InputMode="Pipe")]},
+            "not executed locally: channel train with RecordWrapperType RecordIO; fix: write the objects as RecordIO, "
+            "and leave RecordWrapperType out",
+        ),
+        (
+            {"InputDataConfig": [channel(ChannelName="..")]},
+            "ClientError: channel ..: no folder can have that name",
         ),
     ],
 )
 def test_what_training_does_not_execute_is_refused(bench: Callable[..., Bench], change: Json, reason: str) -> None:
     look = Recorder()
     record = bench(look).run("Training", training(**change))
-    assert record["FailureReason"] == f"not executed locally: {reason}"
+    assert record["FailureReason"] == reason
     assert look.requests == []
 
 
-@pytest.mark.parametrize("change", [{"InputMode": "Pipe"}, {"DataSource": {"FileSystemDataSource": None}}])
-def test_a_channel_that_is_no_file_is_refused(bench: Callable[..., Bench], change: Json) -> None:
-    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://data/train/"}}
-    channel = {"ChannelName": "train", "DataSource": source} | change
-    record = bench(Recorder()).run("Training", training(InputDataConfig=[channel]))
-    assert record["FailureReason"] == "not executed locally: channel train with other than S3Prefix in File mode"
+REDSHIFT = {"ClusterId": "c", "Database": "d", "DbUser": "u", "QueryString": "q", "ClusterRoleArn": ROLE}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            {"ProcessingInputs": [{"InputName": "a", "DatasetDefinition": {"RedshiftDatasetDefinition": {
+                **REDSHIFT, "OutputS3Uri": "s3://data/q", "OutputFormat": "CSV"}}}]},
+            "not executed locally: input a is a DatasetDefinition (Athena, Redshift); fix: write the query's result to "
+            "S3 by a step of your own, and name it as S3Input",
+        ),
+        ({"ProcessingInputs": [{"InputName": "a"}]}, "ClientError: input a names no S3Input"),
+        (
+            {"ProcessingInputs": [
+                processing_input("a", "s3://data/a", "/opt/ml/processing/a", S3CompressionType="Gzip")]},
+            "ClientError: input a: S3CompressionType Gzip needs S3InputMode Pipe",
+        ),
+        (
+            {"ProcessingInputs": [processing_input("a", "s3://data/a", "/opt/ml/processing/../a")]},
+            "ClientError: LocalPath '/opt/ml/processing/../a' must start with /opt/ml/processing/ and hold no ..",
+        ),
+        (
+            {"ProcessingOutputConfig": {"Outputs": [
+                {"OutputName": "f", "FeatureStoreOutput": {"FeatureGroupName": "g"}, "AppManaged": True}]}},
+            "not executed locally: output f is a FeatureStoreOutput; fix: write an S3Output, and ingest it by a step "
+            "of your own",
+        ),
+        ({"ProcessingOutputConfig": {"Outputs": [{"OutputName": "f"}]}}, "ClientError: output f names no S3Output"),
+    ],
+)  # fmt: skip
+def test_what_processing_does_not_execute_is_refused(bench: Callable[..., Bench], change: Json, reason: str) -> None:
+    look = Recorder()
+    made = bench(look)
+    record = made.run("Processing", processing(made) | change)
+    assert record["FailureReason"] == reason
+    assert look.requests == []
 
 
 def test_a_program_that_ignores_sigterm_is_killed(bench: Callable[..., Bench]) -> None:
@@ -296,7 +301,7 @@ def test_a_stop_that_comes_after_the_end_changes_nothing(bench: Callable[..., Be
 
 
 def test_whatever_the_runner_throws_ends_the_job(bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture) -> None:
-    class Broken:
+    class Broken(Recorder):
         def start(self, _request: ContainerRequest) -> Container:
             raise ZeroDivisionError("a bug")
 
@@ -359,7 +364,6 @@ def test_a_training_folder_that_became_a_link_leads_nowhere(
     secret = tmp_path / "outside"
     secret.mkdir()
     (secret / "failure").write_text("secret")
-    made = bench(Recorder())
 
     class Linker(Recorder):
         def start(self, request: ContainerRequest) -> Container:
@@ -368,7 +372,7 @@ def test_a_training_folder_that_became_a_link_leads_nowhere(
             folder.symlink_to(secret)
             return Done()
 
-    made = bench_with(made, Linker())
+    made = bench(Linker())
     record = made.run("Training", training())
     assert (secret / "failure").read_text() == "secret"
     assert "secret" not in json.dumps(record)
@@ -377,11 +381,6 @@ def test_a_training_folder_that_became_a_link_leads_nowhere(
         assert made.keys() == []
     else:
         assert made.keys() == ["models/Job-1/output/model.tar.gz"]
-
-
-def bench_with(made: Bench, runner: Any) -> Bench:
-    host = Host(made.home, made.store, runner, "eu-central-1", "123456789012", lambda: NOW)
-    return Bench(Jobs(host, made.database), made.store, made.home, made.database)
 
 
 def test_an_archive_depends_on_names_modes_and_contents_alone(tmp_path: Path) -> None:
@@ -395,7 +394,7 @@ def test_an_archive_depends_on_names_modes_and_contents_alone(tmp_path: Path) ->
         (folder / "link").symlink_to("/etc/passwd")
         os.mkfifo(folder / "pipe")
         archive = tmp_path / f"{number}.tar.gz"
-        write_archive(folder, archive)
+        write_archive([folder], archive)
         archives.append(archive.read_bytes())
     assert archives[0] == archives[1]
     assert b"root:" not in archives[0]
@@ -417,7 +416,7 @@ def test_a_killed_servers_jobs_are_marked_and_their_folders_removed(bench: Calla
     made.create("Processing", processing(made))
     made.create("Training", training())
     made.run("Processing", processing(made), "ended")
-    left = made.home.jobs / "Processing" / "Job-1" / "ml"
+    left = made.home.jobs / "Processing" / "Job-1" / "algo-1" / "ml"
     left.mkdir(parents=True)
     made.jobs.recover()
     for kind in ("Processing", "Training"):

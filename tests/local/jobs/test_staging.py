@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pipelines.local.jobs.message import LIMIT, NotTextError, crosses_link, read_message
 from pipelines.local.jobs.parse import BadUriError, split_uri
-from pipelines.local.jobs.staging import NothingThereError, check_target, download, relative_key, upload
+from pipelines.local.jobs.source import NothingThereError, Source, list_items, relative_key
+from pipelines.local.jobs.staging import bring, check_target, upload
 from pipelines.local.store import ObjectStore, StoreError
 
 
@@ -26,6 +27,12 @@ def put(store: ObjectStore, tmp_path: Path, *keys: str) -> None:
         file = tmp_path / "one"
         file.write_text(key)
         store.adopt("data", key, file)
+
+
+def download(store: ObjectStore, uri: str, folder: Path, *, link: bool = False) -> int:
+    items = list_items(store, Source(uri))
+    bring(store, items, folder, link=link)
+    return len(items)
 
 
 def files(folder: Path) -> dict[str, str]:
