@@ -7,17 +7,20 @@ from collections.abc import Iterator
 from pipelines.checks.finding import Found
 from pipelines.checks.subject import Subject
 from pipelines.definition import cycle
+from pipelines.definition.loops import hoisted
 from pipelines.definition.step_types import TRIGGERS
 from pipelines.nearest import nearest
 
 
 def cycles(subject: Subject) -> Iterator[Found]:
     """One cycle; with it mended, the next one shows."""
-    names = cycle(subject.definition)
+    own = cycle(subject.definition)
+    names = own or cycle(subject.definition, hoisted(subject.definition))
     if names is None:
         return
     first = subject.definition.step(names[0])
-    what = f"steps wait for one another: {' -> '.join([*_shortened(names), names[0]])}"
+    why = "" if own else " (a loop waits for what the steps of its body wait for)"
+    what = f"steps wait for one another: {' -> '.join([*_shortened(names), names[0]])}{why}"
     fix = f'remove one of these dependencies, for example what makes "{first.name}" wait for "{names[-1]}"'
     yield Found(first.name, first.where, what, fix)
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from pipelines.checks.subject import Subject
+from pipelines.definition import Step
+from pipelines.errors import Problem
 
 Severity = Literal["error", "warning"]
 ERROR: Final = "error"
@@ -26,6 +28,11 @@ class Found(NamedTuple):
     where: str
     what: str
     fix: str
+
+
+def found(step: Step, problem: Problem) -> Found:
+    """A rule of `definition/` that a step breaks."""
+    return Found(step.name, problem.where, problem.what, problem.fix)
 
 
 @dataclass(frozen=True)

@@ -217,6 +217,13 @@ _ORDER: Final = (
     Check("loop-body", ERROR, "A ForEach body holds no Condition, Fail or ForEach", "CONTRACT 1.8", loops.bodies),
     Check("loop-name", ERROR, "No step is named like the run of a step in a loop", "CONTRACT 1.8", loops.names),
     Check(
+        "loop-dependency",
+        ERROR,
+        "Nothing outside waits for a step of a loop, nor such a step for its own loop",
+        "CONTRACT 1.8",
+        loops.waits,
+    ),
+    Check(
         "loop-scope",
         ERROR,
         "CurrentItem and IterationOutput stand where they have a value",

@@ -1,13 +1,13 @@
-"""Checks of retry policies (CONTRACT.md 1.9)."""
+"""Checks of retry policies (CONTRACT.md 1.9); their limits are `definition.retries`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
-from pipelines.checks.finding import Found
+from pipelines.checks.finding import Found, found
 from pipelines.checks.subject import Subject
-from pipelines.definition import RetryPolicy, Step
+from pipelines.definition import RetryPolicy, Step, retries
 from pipelines.nearest import nearest
 
 EXCEPTIONS: Final = (
@@ -18,22 +18,12 @@ EXCEPTIONS: Final = (
     "SageMaker.RESOURCE_LIMIT",
     "Emr.RESOURCE_LIMIT",
 )
-_MOST: Final = {"IntervalSeconds": 43_200, "MaxAttempts": 20, "ExpireAfterMin": 14_400}
 _WITHOUT: Final = frozenset({"Condition", "Fail", "Lambda", "Callback", "Lineage", "Cleanup"})
 _STEP_ONLY: Final = frozenset({"Model", "RegisterModel"})
 
 
 def limits(subject: Subject) -> Iterator[Found]:
-    for step, where, policy in _policies(subject):
-        if policy.max_attempts is not None and policy.expire_after_min is not None:
-            what = "a retry policy takes MaxAttempts or ExpireAfterMin, not both"
-            yield Found(step.name, where, what, "remove one of them")
-        values = (policy.interval_seconds, policy.max_attempts, policy.expire_after_min)
-        for (key, most), value in zip(_MOST.items(), values, strict=True):
-            if value is not None and not 0 <= value <= most:
-                yield Found(
-                    step.name, f"{where}.{key}", f"{key} must be at most {most}; it is {value}", f"write {most}"
-                )
+    return (found(step, problem) for step in subject.steps for problem in retries.limits(step))
 
 
 def exceptions(subject: Subject) -> Iterator[Found]:
@@ -58,5 +48,5 @@ def unsupported(subject: Subject) -> Iterator[Found]:
 
 def _policies(subject: Subject) -> Iterator[tuple[Step, str, RetryPolicy]]:
     for step in subject.steps:
-        for index, policy in enumerate(step.retry_policies):
-            yield step, f"{step.where}.RetryPolicies[{index}]", policy
+        for where, policy in retries.placed_policies(step):
+            yield step, where, policy

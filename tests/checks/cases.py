@@ -491,6 +491,13 @@ _ORDER = (
         'remove one of these dependencies, for example what makes "A" wait for "B"',
     ),
     Case(
+        "cycle",
+        document(loop(looped() | {"DependsOn": ["After"]}), processing("After", DependsOn=["Loop"])),
+        document(loop(looped() | {"DependsOn": ["Before"]}), processing("Before")),
+        "Steps[0]",
+        'remove one of these dependencies, for example what makes "Loop" wait for "After"',
+    ),
+    Case(
         "dependency-trigger",
         document(processing(), training(DependsOn=[{"Step": "Prep", "Trigger": "Fail"}])),
         document(processing(), training(DependsOn=[{"Step": "Prep", "Trigger": "Failed"}])),
@@ -580,6 +587,20 @@ _ORDER = (
         document(loop(looped()), processing("Each-one")),
         "Steps[1].Name",
         "rename one of the two steps",
+    ),
+    Case(
+        "loop-dependency",
+        document(loop(looped()), processing("After") | {"DependsOn": ["Each"]}),
+        document(loop(looped()), processing("After") | {"DependsOn": ["Loop"]}),
+        "Steps[1].DependsOn[0]",
+        'make it wait for "Loop", and read Steps.Loop.IterationOutputs[0].Each',
+    ),
+    Case(
+        "loop-dependency",
+        looping(looped() | {"DependsOn": ["Loop"]}),
+        looping(looped(), looped("Next") | {"DependsOn": ["Each"]}),
+        f"{A}.ForEachBody[0].DependsOn[0]",
+        "remove the dependency or the reference",
     ),
     Case(
         "loop-scope",
@@ -811,6 +832,13 @@ _REPEATS = (
         retried(MaxAttempts=3),
         "Steps[0].RetryPolicies[0]",
         "remove one of them",
+    ),
+    Case(
+        "retry-limit",
+        retried(BackoffRate=-1),
+        retried(BackoffRate=0),
+        "Steps[0].RetryPolicies[0].BackoffRate",
+        "write 2, which doubles the wait each time",
     ),
     Case(
         "retry-limit",

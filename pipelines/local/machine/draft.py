@@ -15,8 +15,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from pipelines.definition import step_types
+from pipelines.definition.loops import loop_of
 from pipelines.definition.model import child_parts
-from pipelines.local.machine.body import loop_of
 from pipelines.local.machine.cache import CacheEntry, key_digest
 from pipelines.local.machine.events import Command, KeepResult, StopStep
 from pipelines.local.machine.flow import Flow

@@ -6,17 +6,16 @@ hold what they require of one another, for each item anew; what they require fro
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from pipelines.definition import Definition, edges, order
+from pipelines.definition import Definition, edges, loops, order, retries
 from pipelines.definition.graph import BODY, BRANCH, DATA, Edge
+from pipelines.definition.loops import hoisted, loop_of
 from pipelines.definition.model import Step, child_parts
 from pipelines.definition.step_types import COMPLETED, TRIGGERS
-from pipelines.errors import DefinitionError, UsageError
-from pipelines.local.machine.body import check_loops, hoisted, loop_of
+from pipelines.errors import DefinitionError, Problem, UsageError
 from pipelines.local.machine.names import child_name
-from pipelines.local.machine.retries import check_policies
 from pipelines.nearest import nearest
 
 
@@ -89,9 +88,9 @@ def build_flow(definition: Definition, limit: int | None = None, *, caching: boo
         raise UsageError(f"the limit of parallel steps is {limit}", fix="set MaxParallelExecutionSteps to 1 or more")
     for step in definition.all_steps():
         _check_dependencies(definition, step)
-        check_policies(step)
+    for problem in _broken_rules(definition):
+        raise DefinitionError(problem.what, where=problem.where, fix=problem.fix)
     added = tuple(hoisted(definition))
-    check_loops(definition)
     order(definition, added)
     requirements = _requirements(definition, added)
     dependents: dict[str, list[tuple[str, Requirement]]] = {name: [] for name in requirements}
@@ -161,6 +160,14 @@ def _from_outside(definition: Definition, edge: Edge) -> bool:
 def _requirement(step: Step, edge: Edge) -> Requirement:
     branch = step.parent.branch if edge.kind == BRANCH and step.parent else None
     return Requirement(edge.upstream, edge.trigger, branch)
+
+
+def _broken_rules(definition: Definition) -> Iterator[Problem]:
+    for step in definition.all_steps():
+        yield from retries.limits(step)
+    for rule in (loops.forms, loops.bodies, loops.names):
+        yield from (problem for _, problem in rule(definition))
+    yield from (problem for _, problem in loops.waits(definition))
 
 
 def _check_dependencies(definition: Definition, step: Step) -> None:

@@ -132,9 +132,7 @@ def _select(selector: Mapping[str, Any], count: int, found: Mapping[str, StepSta
         raise LoopError("the Field of the Selector is not an IterationOutput")
     values: dict[int, Any] = {}
     for index in range(count):
-        child = found.get(child_name(field.step, index))
-        if child is None:
-            raise LoopError(f"the Selector looks at {field}, and the loop has no such step")
+        child = found[child_name(field.step, index)]
         if child.status == SUCCEEDED:
             values[index] = _comparable(child, field, index)
     if len({type(value) is str for value in values.values()}) != 1:

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from pipelines.definition import step_types as types
 from pipelines.definition.model import RetryPolicy, Step
-from pipelines.errors import DefinitionError
 from pipelines.local.machine.state import Retry
 
 SERVICE_FAULT: Final = "Step.SERVICE_FAULT"
@@ -48,12 +47,6 @@ DEFAULT_INTERVAL: Final = 1.0
 DEFAULT_BACKOFF: Final = 2.0
 _LONGEST_WAIT: Final = timedelta(minutes=14400)
 _DEFAULT_POLICY: Final = -1
-_LIMITS: Final[Mapping[str, float]] = {
-    "IntervalSeconds": 43200,
-    "BackoffRate": float("inf"),
-    "MaxAttempts": 20,
-    "ExpireAfterMin": 14400,
-}
 
 
 def next_retry(
@@ -75,34 +68,6 @@ def next_retry(
         return None
     others = tuple(retry for retry in past if retry.policy != index)
     return (*others, Retry(index, before.count + 1, before.since)), until
-
-
-def check_policies(step: Step) -> None:
-    """DefinitionError for a retry policy that the service would refuse."""
-    for index, policy in enumerate(step.retry_policies):
-        where = f"{step.where}.RetryPolicies[{index}]"
-        if policy.max_attempts is not None and policy.expire_after_min is not None:
-            raise DefinitionError(
-                f'a retry policy of step "{step.name}" has both MaxAttempts and ExpireAfterMin',
-                where=where,
-                fix="keep one of the two",
-            )
-        for key, value in _amounts(policy).items():
-            if value is not None and not 0 <= value <= _LIMITS[key]:
-                raise DefinitionError(
-                    f'{key} {value} of a retry policy of step "{step.name}" is out of range',
-                    where=f"{where}.{key}",
-                    fix=f"write 0 or more{'' if key == 'BackoffRate' else f', at most {_LIMITS[key]:g}'}",
-                )
-
-
-def _amounts(policy: RetryPolicy) -> dict[str, Any]:
-    return {
-        "IntervalSeconds": policy.interval_seconds,
-        "BackoffRate": policy.backoff_rate,
-        "MaxAttempts": policy.max_attempts,
-        "ExpireAfterMin": policy.expire_after_min,
-    }
 
 
 def _policy(step: Step, exception: str | None) -> tuple[int, RetryPolicy] | None:

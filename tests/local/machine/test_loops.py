@@ -253,12 +253,6 @@ def test_a_selector_without_values_to_compare_fails_the_loop(execution: Simulati
     assert reason in str(execution.step("Loop").failure_reason)
 
 
-def test_a_selector_over_another_step_fails_the_loop() -> None:
-    selector = {"Pick": "MaxBy", "Field": get("IterationOutput.Other.Name")}
-    execution = running(step("Other"), loop("Loop", items=["a"], body=[step("Body")], Selector=selector))
-    assert "and the loop has no such step" in str(execution.succeed("Body-0").step("Loop").failure_reason)
-
-
 def test_a_failed_child_lets_the_running_ones_finish_and_starts_no_more() -> None:
     execution = running(loop("Loop", items=["a"] * 4, body=[step("Body")], most=2), step("After", "Loop"))
     assert execution.fail("Body-0").launched == []
@@ -346,27 +340,35 @@ BODY = [step("Body")]
 @pytest.mark.parametrize(
     ("steps", "what", "fix"),
     [
-        ([loop("L", items=[], body=BODY)], 'ForEach "L" has 0 IterableItems', "1 to 100 items"),
-        ([loop("L", items=[1] * 101, body=BODY)], 'ForEach "L" has 101 IterableItems', "1 to 100 items"),
-        ([loop("L", items=None, body=BODY)], 'ForEach "L" has no IterableItems', "the text of a JSON list"),
-        ([loop("L", items=[1], body=BODY, most=51)], "has the MaxConcurrency 51", "a whole number from 1 to 50"),
-        ([loop("L", items=[1], body=BODY, most=True)], "has the MaxConcurrency True", "a whole number from 1 to 50"),
-        ([loop("L", items=[1], body=[])], 'ForEach "L" has no steps', "put at least one step into ForEachBody"),
-        ([loop("L", items=[1], body=[condition("C")])], 'a Condition step, "C", stands in the body', "move it out"),
+        ([loop("L", items=[], body=BODY)], "IterableItems has 0 items", "a list of 1 to 100 values"),
+        ([loop("L", items=[1] * 101, body=BODY)], "IterableItems has 101 items", "a list of 1 to 100 values"),
+        ([loop("L", items=None, body=BODY)], "must be a list or an expression", "gives a JSON list"),
+        ([loop("L", items=[1], body=BODY, most=51)], "a whole number from 1 to 50", 'write "MaxConcurrency": 10'),
+        ([loop("L", items=[1], body=BODY, most=True)], "a whole number from 1 to 50", 'write "MaxConcurrency": 10'),
+        ([loop("L", items=[1], body=[])], '"L" has no step in its ForEachBody', "put at least one step there"),
+        ([loop("L", items=[1], body=[condition("C")])], "a Condition step may not stand in", "out of the loop"),
         (
             [loop("L", items=[1], body=BODY, Selector={"Pick": "Best", "Field": get("IterationOutput.Body.X")})],
-            'the Selector of ForEach "L" cannot be read',
+            "Pick must be MaxBy or MinBy",
             "MaxBy",
         ),
-        ([loop("L", items=[1], body=BODY), step("Body-3")], 'the name "Body-3" is that of a child', "rename one"),
+        (
+            [
+                step("A"),
+                loop("L", items=[1], body=BODY, Selector={"Pick": "MaxBy", "Field": get("IterationOutput.A.X")}),
+            ],
+            "a property of a step of the body",
+            "IterationOutput.Body.Property",
+        ),
+        ([loop("L", items=[1], body=BODY), step("Body-3")], 'also the name of a run of "Body"', "rename one"),
         (
             [loop("L", items=[1], body=BODY), step("A", x=get("Steps.Body.Name"))],
-            'step "A" waits for "Body", which stands in ForEach "L"',
-            'depend on "L", and read Steps.L.IterationOutputs[0].Body.…',
+            '"A" waits for "Body", a step of the loop "L"',
+            'make it wait for "L", and read Steps.L.IterationOutputs[0].Body',
         ),
         (
             [loop("L", items=[1], body=[step("Body", x=get("Steps.L.Status"))])],
-            'step "Body" waits for "L", in whose body it stands',
+            '"Body" waits for "L", the loop that it stands in',
             "remove the dependency",
         ),
         (

@@ -200,11 +200,12 @@ def test_an_exception_that_does_not_exist_is_a_bug_of_the_caller() -> None:
 @pytest.mark.parametrize(
     ("wrong", "what", "fix"),
     [
-        ({"MaxAttempts": 1, "ExpireAfterMin": 1}, "has both MaxAttempts and ExpireAfterMin", "keep one of the two"),
-        ({"MaxAttempts": 21}, "MaxAttempts 21 of a retry policy", "at most 20"),
-        ({"ExpireAfterMin": 14401}, "ExpireAfterMin 14401", "at most 14400"),
-        ({"IntervalSeconds": 43201}, "IntervalSeconds 43201", "at most 43200"),
-        ({"BackoffRate": -1}, "BackoffRate -1", "write 0 or more"),
+        ({"MaxAttempts": 1, "ExpireAfterMin": 1}, "MaxAttempts or ExpireAfterMin, not both", "remove one of them"),
+        ({"MaxAttempts": 21}, "MaxAttempts must be 0 or more and at most 20; it is 21", "write 20"),
+        ({"ExpireAfterMin": 14401}, "at most 14400; it is 14401", "write 14400"),
+        ({"IntervalSeconds": 43201}, "at most 43200; it is 43201", "write 43200"),
+        ({"IntervalSeconds": -1}, "0 or more and at most 43200; it is -1", "write 0"),
+        ({"BackoffRate": -1}, "BackoffRate must be 0 or more; it is -1", "write 2"),
     ],
 )
 def test_a_policy_that_the_service_would_refuse_is_refused(wrong: dict[str, Any], what: str, fix: str) -> None:
