@@ -65,8 +65,9 @@ def measure(folder: Path, megabytes: int, files: int, runs: int) -> dict[str, di
     store = ObjectStore(home.objects)
     store.create_bucket("data")
     data = store.root / "data"
-    (data / "large").mkdir()
-    (data / "many").mkdir()
+    for name in ("large", "many", "code"):
+        (data / name).mkdir()
+    (data / "code" / "program").write_text(_PROGRAM)
     piece = os.urandom(_MIB)
     with (data / "large" / "file").open("wb") as file:
         for _ in range(megabytes):
@@ -129,11 +130,15 @@ def run(jobs: Jobs, store: ObjectStore, job: str, name: str) -> tuple[float, flo
 def request(source: str, target: str) -> dict[str, Any]:
     cluster = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
     read = {"S3Uri": source, "LocalPath": "/opt/ml/processing/in", "S3DataType": "S3Prefix", "S3InputMode": "File"}
+    code = {**read, "S3Uri": "s3://data/code/program", "LocalPath": "/opt/ml/processing/code"}
     written = {"S3Uri": target, "LocalPath": "/opt/ml/processing/out", "S3UploadMode": "EndOfJob"}
     return {
         "ProcessingResources": {"ClusterConfig": cluster},
-        "AppSpecification": {"ImageUri": "benchmark:none", "ContainerEntrypoint": ["python3", "-c", _PROGRAM]},
-        "ProcessingInputs": [{"InputName": "in", "S3Input": read}],
+        "AppSpecification": {
+            "ImageUri": "benchmark:none",
+            "ContainerEntrypoint": ["python3", f"{code['LocalPath']}/program"],
+        },
+        "ProcessingInputs": [{"InputName": "in", "S3Input": read}, {"InputName": "code", "S3Input": code}],
         "ProcessingOutputConfig": {"Outputs": [{"OutputName": "out", "S3Output": written}]},
         "RoleArn": "arn:aws:iam::123456789012:role/benchmark",
     }
