@@ -13,7 +13,11 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["pipelines", "pipelines.*"]),
-    package_data={"pipelines": ["py.typed"], "pipelines.spec": ["pipeline.schema.json"]},
+    package_data={
+        "pipelines": ["py.typed"],
+        "pipelines.spec": ["pipeline.schema.json"],
+        "pipelines.local.stand_ins": ["*.txt"],
+    },
     install_requires=[
         "sagemaker>=3.27,<4",
         "boto3>=1.44",

@@ -60,12 +60,14 @@ ENVIRONMENT = {
     "local/runner/environment.py": "what uv needs: indexes, proxies, certificates",
     "engine.py": "where the user's container engine is",
     "local/runner/process.py": "LD_LIBRARY_PATH, for the interpreter of the launcher",
+    "local/stand_ins/": "programs of containers: the job's variables",
 }
 EXITS = {
     "local/server.py": "a process of its own",
     "local/runner/launcher.py": "a process of its own: it becomes the container's program",
+    "local/stand_ins/": "programs of containers",
 }
-PRINTS = {"cli/": "the only place that prints"}
+PRINTS = {"cli/": "the only place that prints", "local/stand_ins/": "programs of containers: the job's log"}
 
 
 @cache

@@ -24,6 +24,8 @@ from pipelines.local.api.pipelines import PipelineApi
 from pipelines.local.api.protocol import ApiError, Json, JsonApi, read_body, read_request, respond
 from pipelines.local.api.tags import TagApi
 from pipelines.local.api.versions import VersionApi
+from pipelines.local.bus import EventBus
+from pipelines.local.call import send
 from pipelines.local.database import Database
 from pipelines.local.engine import Engine
 from pipelines.local.execution import Services
@@ -32,12 +34,15 @@ from pipelines.local.jobs.job import Host
 from pipelines.local.jobs.service import KINDS, Jobs
 from pipelines.local.moto import Moto, MotoError
 from pipelines.local.runner.process import ProcessRunner
+from pipelines.local.runners import Runners
 from pipelines.local.s3.application import is_s3_request, s3_application
+from pipelines.local.scheduler import ClockAlarm, Scheduler
 from pipelines.local.settings import read
 from pipelines.local.steps.callback import Callback
 from pipelines.local.steps.faults import Faults
 from pipelines.local.steps.kinds import Parts, step_kinds
 from pipelines.local.store import ObjectStore
+from pipelines.local.targets import Targets
 from pipelines.local.wsgi import Environ, StartResponse, WsgiApplication
 
 ACCOUNT = "123456789012"
@@ -80,13 +85,18 @@ class LocalSageMaker:
         store.clear_staging()
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="job")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="document")
-        host = Host(home, store, ProcessRunner(home.environments, report), region, ACCOUNT, now)
-        self.jobs = Jobs(host, database)
+        runners, process = Runners(home, region, report), ProcessRunner(home.environments, report)
+        runners.remove_leftovers()
+        host = Host(home, store, process, region, ACCOUNT, now, settled=runners.settled)
         moto = Moto(database, region, now)
+        targets = Targets(moto.call, lambda call: send(sagemaker, call))
+        self._bus = EventBus(moto, targets, ACCOUNT, now)
+        self._scheduler = Scheduler(moto, targets, now, ClockAlarm(now))
+        self.jobs = Jobs(host, database, self._bus.job_changed)
         callbacks, settings = Callback(moto, database, self._readers), partial(read, home)
-        functions = ProcessRunner(home.environments, report)  # also where jobs run in a container engine
-        parts = Parts(home, store, self.jobs, moto, callbacks, functions, settings)
-        services = Services(database, store, step_kinds(parts).behind(faults), now, self._workers, self._readers)
+        parts = Parts(home, store, self.jobs, moto, callbacks, process, settings)
+        kinds = step_kinds(parts).behind(faults)
+        services = Services(database, store, kinds, now, self._workers, self._readers, self._bus.observe)
         self._engine = Engine(services)
         self.jobs.recover()
         self._engine.recover()
@@ -101,6 +111,8 @@ class LocalSageMaker:
         sagemaker, logs = JsonApi("sagemaker", operations, other), LogApi(home.logs)
         doors = {HEALTH: lambda _query: _health(home), CACHE_MISSES: executions.cache_misses}
         self.application = _guarded(_router(s3_application(store), sagemaker, logs, moto, doors))
+        self._bus.start()
+        self._scheduler.start()
 
     @property
     def busy(self) -> bool:
@@ -109,10 +121,12 @@ class LocalSageMaker:
 
     def stop(self) -> None:
         """Stop all that runs and wait for it to end. What asks meanwhile is still answered."""
+        self._scheduler.close()
         self._engine.close()
         self.jobs.stop_all()
         self._workers.shutdown()
         self._readers.shutdown()
+        self._bus.close()
 
     def close(self) -> None:
         """`stop`, and close the state."""

@@ -85,7 +85,9 @@ def image_of(home: Home, settings: Settings, uri: str, *, has_program: bool) -> 
     if settings.runner == "docker":
         return Image(opaque=True)
     if said:
-        return Image(None, said.entrypoint, environment=said.environment, requirements=said.requirements, python=said.python)
+        return Image(
+            None, said.entrypoint, environment=said.environment, requirements=said.requirements, python=said.python
+        )
     known = stand_in(uri)
     if known is None and not has_program:
         what = f"nothing is known of the image {uri}, and the step names no entrypoint"
@@ -112,7 +114,7 @@ class LocalImages:
     home: Home
 
     def digest(self, uri: str) -> str | None:
-        """Empty when it was deployed, for its tag says all. What its environment lacks, the step that runs it makes up."""
+        """Empty when it was deployed: its tag says all. A step makes up for what its environment lacks."""
         return None if find(self.home.images, uri) is None else ""
 
     def copy(self, source: str, uri: str, _report: Callable[[str], None]) -> None:

@@ -51,7 +51,7 @@ class Settings:
     """The settings of one home. Keys of `images` and `functions` may be patterns (`*`, `?`)."""
 
     runner: Runner = "process"
-    docker: DockerOptions = DockerOptions()
+    docker: DockerOptions = field(default_factory=DockerOptions)
     images: Mapping[str, ImageSettings] = field(default_factory=dict)
     functions: Mapping[str, Function] = field(default_factory=dict)
     stubs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

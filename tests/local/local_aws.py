@@ -23,7 +23,7 @@ Json = dict[str, Any]
 ROLE = "arn:aws:iam::123456789012:role/pipelines"
 REGION = "eu-central-1"
 TERMINAL = ("Succeeded", "Failed", "Stopped", "CompletedWithFailures")
-IMAGE = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/unknown:1"
+IMAGE = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/docker-hub/library/python:3"
 BUCKET = "data"
 PRELUDE = """
 import json, os, signal, sys, time

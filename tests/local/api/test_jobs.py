@@ -196,9 +196,26 @@ def test_each_instance_has_a_log_stream(aws: LocalAws) -> None:
 
 def test_an_unknown_image_needs_an_entrypoint(aws: LocalAws) -> None:
     job = aws.job()
-    del job["AppSpecification"]["ContainerEntrypoint"]
-    reason = aws.run_job(job)["FailureReason"]
-    assert reason.startswith(f"nothing is known of the image {IMAGE}, and the step names no entrypoint: deploy from")
+    job["AppSpecification"] = {"ImageUri": "1.dkr.ecr.us-east-1.amazonaws.com/unknown:1"}
+    assert aws.run_job(job)["FailureReason"] == (
+        "nothing is known of the image 1.dkr.ecr.us-east-1.amazonaws.com/unknown:1, and the step names no entrypoint; "
+        "fix: add to pipeline.yaml, under environments: local: images:, the line "
+        '"1.dkr.ecr.us-east-1.amazonaws.com/unknown:1": '
+        "{ requirements: ./requirements.txt, entrypoint: [python3, -m, PROGRAM] } (or { build: ./FOLDER }); "
+        "deploy the project that builds it; or run the real image: --runner docker"
+    )
+
+
+def test_an_unknown_image_with_an_entrypoint_runs_in_bare_python_and_the_log_says_so(aws: LocalAws) -> None:
+    job = aws.job("print('here')")
+    job["AppSpecification"]["ImageUri"] = "1.dkr.ecr.us-east-1.amazonaws.com/unknown:1"
+    ended = aws.run_job(job)
+    assert ended["ProcessingJobStatus"] == "Completed"
+    assert aws.log(ended["ProcessingJobName"]) == [
+        "pipelines: nothing is known of 1.dkr.ecr.us-east-1.amazonaws.com/unknown:1; the program runs in bare Python, "
+        "without the image's packages",
+        "here",
+    ]
 
 
 def test_a_message_that_is_not_text_fails_the_job(aws: LocalAws) -> None:
@@ -210,7 +227,8 @@ def test_only_the_contracts_variables_reach_the_program(aws: LocalAws) -> None:
     code = "print(json.dumps(sorted(os.environ)), flush=True)"
     job = aws.run_job(aws.job(code, Environment={"MODE": "fast"}))
     names = set(json.loads(aws.log(job["ProcessingJobName"])[0]))
-    assert names - {"OPT_ML", "HOME", "TMPDIR", "LANG", "LC_CTYPE", "PATH"} == {"MODE"}
+    own = {"AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    assert names - {"OPT_ML", "HOME", "TMPDIR", "LANG", "LC_CTYPE", "PATH"} == {"MODE"} | own
 
 
 def test_a_link_in_place_of_an_output_leads_nowhere(aws: LocalAws) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.local.jobs.service import JobExistsError, JobRefusedError
 from pipelines.local.jobs.training import write_archive
-from pipelines.local.runner.image import bare_image
+from pipelines.local.runner.image import Image
 from pipelines.local.runner.process import Container, ContainerRequest
 from tests.local.local_aws import IMAGE, ROLE, eventually, processing_input, processing_output
 
@@ -101,7 +101,11 @@ def test_the_configuration_of_a_processing_job_is_that_of_the_contract(bench: Ca
     assert "processing/out" in look.folders
     (started,) = look.requests
     assert started.command == ("python3", "/opt/ml/processing/code/main.py", "--rows", "5")
-    assert (dict(started.environment), started.image, started.network) == ({"MODE": "fast"}, bare_image(), True)
+    assert (dict(started.environment), started.image, started.network) == (
+        {"MODE": "fast"},
+        Image(cmd=("python3",)),
+        True,
+    )
 
 
 def test_arguments_that_the_request_leaves_out_are_null_in_the_configuration(bench: Callable[..., Bench]) -> None:

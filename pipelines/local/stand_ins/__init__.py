@@ -1,0 +1,1 @@
+"""What runs for images that AWS publishes, and for plain Python images, where there is no container engine."""

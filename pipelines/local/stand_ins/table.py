@@ -1,0 +1,74 @@
+"""Images that others publish → what stands in for them: packages from the Python package index, programs of our own.
+
+Takes an image's URI, gives an `Image` or None. A stand-in has the packages that scripts for the image import, in
+versions near the image's own that install on the Pythons of today; it is not the image.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipelines.local.runner.context import Copy
+from pipelines.local.runner.image import Image
+
+_HERE = Path(__file__).parent
+_AWS = r"[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?/"
+# python:3.11-slim of Docker Hub, and of the registries that pass its images on.
+_PYTHON = re.compile(
+    rf"(?:(?:docker\.io/|public\.ecr\.aws/docker/|{_AWS}(?:[\w.-]+/)*)?library/)?python(?::(?P<version>3\.[0-9]+)?[\w.-]*)?"
+)
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """What runs for the images whose URI matches `pattern`; `programs`: path in the image → file beside this one."""
+
+    pattern: str
+    packages: str
+    programs: dict[str, str] = field(default_factory=dict)
+    entrypoint: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def image(self, uri: str) -> Image:
+        requirements = _HERE / f"{self.packages}.txt"
+        return Image(
+            entrypoint=self.entrypoint,
+            environment=self.environment,
+            copies=tuple(Copy(_HERE / name, path) for path, name in self.programs.items()),
+            requirements=requirements,
+            notices=(f"pipelines: {uri} is AWS's; here {_said(requirements)} stand in for it",),
+        )
+
+
+_TRAIN = {"/usr/local/bin/train": "script_mode.py"}  # `docker run IMAGE train`
+# Spark would look up the machine's name, which a job without a network cannot.
+_SPARK = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_HOSTNAME": "localhost"}
+TABLE = (
+    StandIn(_AWS + r"sagemaker-scikit-learn:1\.4.*", "scikit_learn_1_4", _TRAIN),
+    StandIn(_AWS + r"sagemaker-scikit-learn:.*", "scikit_learn_1_2", _TRAIN),
+    StandIn(_AWS + r"sagemaker-xgboost:.*", "xgboost_1_7", _TRAIN),
+    StandIn(
+        _AWS + r"sagemaker-spark-processing:.*",
+        "spark_3_5",
+        {"/usr/local/bin/smspark-submit": "spark_submit.py"},
+        ("smspark-submit",),
+        _SPARK,
+    ),
+)
+
+
+def stand_in(uri: str) -> Image | None:
+    """What runs for an image that is not built here; None when nothing is known of it."""
+    python = _PYTHON.fullmatch(uri)
+    if python:
+        return Image(cmd=("python3",), python=python["version"])
+    found = (entry for entry in TABLE if re.fullmatch(entry.pattern, uri))
+    return next((entry.image(uri) for entry in found), None)
+
+
+def _said(requirements: Path) -> str:
+    """The packages of a requirements file, in a line."""
+    lines = (line.partition(";")[0].strip() for line in requirements.read_text(encoding="utf-8").splitlines())
+    return ", ".join(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
