@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+from benchmarks import docker_engine
+from benchmarks.docker_engine import Missing
+from pipelines.local.runner.docker import Engine
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +29,26 @@ def tutorial(tutorial_files: dict[str, str], tmp_path: Path) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content, encoding="utf-8")
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A Docker engine: the one that answers, or one of our own where the machine lets us start it.
+
+    Tests that use it stand in the xdist group `docker`: one worker has the engine.
+    """
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(docker_engine.docker_engine(tmp_path_factory.mktemp("docker")))
+        except Missing as missing:
+            pytest.skip(str(missing))
+        yield found
+
+
+@pytest.fixture(scope="session")
+def base_image(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The base of images under test: a minimal Debian with python3."""
+    try:
+        return docker_engine.base_image(engine, tmp_path_factory.mktemp("base"))
+    except Missing as missing:
+        pytest.skip(str(missing))

@@ -1,9 +1,7 @@
-"""The engine, the stand-in base and the secrets of the image under test; what is missing skips, with its reason."""
+"""The engine's place and the secrets of the image under test; what is missing skips, with its reason."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,26 +16,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(item.path).parent == Path(__file__).parent:
             item.add_marker(pytest.mark.xdist_group("docker"))
-
-
-@pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """The one that answers, or one of our own where the machine lets us start it."""
-    with ExitStack() as stack:
-        try:
-            found = stack.enter_context(docker_engine.docker_engine(tmp_path_factory.mktemp("docker")))
-        except Missing as missing:
-            pytest.skip(str(missing))
-        yield found
-
-
-@pytest.fixture(scope="session")
-def base_image(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The base of the image under test: a minimal Debian with python3."""
-    try:
-        return docker_engine.base_image(engine, tmp_path_factory.mktemp("base"))
-    except Missing as missing:
-        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session")
