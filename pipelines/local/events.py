@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pipelines.local.machine.state import ExecutionState, StepState
+from pipelines.local.machine.state import EXECUTING, ExecutionState, StepState
 
 Json = dict[str, Any]
 
@@ -71,10 +71,13 @@ class Event:
 
 
 def events_of(change: StatusChange) -> Iterator[Event]:
-    """The events of a change: of its steps, then of the execution."""
+    """The events of a change: that it has begun, what became of its steps, what became of it."""
+    before = change.before.status if change.before else EXECUTING
+    if change.before is None:
+        yield _execution_event(change, None, ExecutionState())
     yield from filter(None, (_step_event(change, name) for name in change.changed))
-    if change.before is None or change.before.status != change.after.status:
-        yield _execution_event(change)
+    if before != change.after.status:
+        yield _execution_event(change, before, change.after)
 
 
 def job_event(kind: str, record: Json, at: datetime) -> Event:
@@ -83,13 +86,13 @@ def job_event(kind: str, record: Json, at: datetime) -> Event:
     return Event(f"SageMaker {kind} Job State Change", (record[f"{kind}JobArn"],), detail, at)
 
 
-def _execution_event(change: StatusChange) -> Event:
-    record, after = change.record, change.after
+def _execution_event(change: StatusChange, before: str | None, after: ExecutionState) -> Event:
+    record = change.record
     given = {name[0].lower() + name[1:]: record["details"].get(name) for name in _DETAILS}
     detail = {
         **given,
         "currentPipelineExecutionStatus": after.status,
-        "previousPipelineExecutionStatus": change.before and change.before.status,
+        "previousPipelineExecutionStatus": before,
         "executionStartTime": _text(datetime.fromtimestamp(record["start_time"], UTC)),
         "executionEndTime": after.end and _text(after.end),
         "failureReason": after.failure_reason and after.failure_reason[:_REASON],
