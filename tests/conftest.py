@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import docker_engine
-from benchmarks.docker_engine import Missing
-from pipelines.local.runner.docker import Engine
+if TYPE_CHECKING:
+    from pipelines.local.runner.docker import Engine
 
 
 @pytest.fixture(scope="session")
@@ -37,10 +37,12 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
     Tests that use it stand in the xdist group `docker`: one worker has the engine.
     """
+    from benchmarks import docker_engine  # here: the container's tests have no package `pipelines`
+
     with ExitStack() as stack:
         try:
             found = stack.enter_context(docker_engine.docker_engine(tmp_path_factory.mktemp("docker")))
-        except Missing as missing:
+        except docker_engine.Missing as missing:
             pytest.skip(str(missing))
         yield found
 
@@ -48,7 +50,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def base_image(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The base of images under test: a minimal Debian with python3."""
+    from benchmarks import docker_engine
+
     try:
         return docker_engine.base_image(engine, tmp_path_factory.mktemp("base"))
-    except Missing as missing:
+    except docker_engine.Missing as missing:
         pytest.skip(str(missing))
