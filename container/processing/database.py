@@ -15,7 +15,7 @@ from processing.recipe.model import Output
 from processing.sql.dialect import Dialect
 
 DIGEST = "features_sha256"
-"""The key under which Parquet files carry the digest of the features.json that they were made with."""
+"""The key under which Parquet files carry the digest of the features.json that they were made with; see digests.py."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Database(Protocol):
     ) -> int:
         """The query's rows as the files of a folder; gives how many rows.
 
-        `digest` names the features.json that they were made with; Parquet files carry it where the engine can.
+        `digest` names the features.json that they were made with; Parquet files carry it.
         """
         ...
 

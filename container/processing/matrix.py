@@ -16,7 +16,7 @@ import duckdb
 import numpy as np
 
 from processing.arrays import Array, Codes, Features, Floats, Keys
-from processing.database import DIGEST
+from processing.digests import digests
 from processing.errors import DataError, Problem
 from processing.nearest import nearest
 from processing.sql.dialect import DuckDB
@@ -100,22 +100,16 @@ def open_split(folder: Path, schema: Schema) -> Split:
         held = [str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()]
         query = "SELECT num_rows FROM parquet_file_metadata(?)"
         files = tuple((path, int(connection.execute(query, [str(path)]).fetchall()[0][0])) for path in paths)
-        digests = _digests(connection, paths)
+        carried = digests(connection, paths)
     _check_columns(folder, held, [*schema.columns, "target"])
-    _check_digest(folder, digests, schema)
+    _check_digest(folder, carried, schema)
     if not sum(rows for _, rows in files):
         raise DataError([Problem(str(folder), "the split has no rows", "run the features step with more data")])
     return Split(folder, schema, files, tuple(name for name in held if name not in (*schema.columns, *NOT_FEATURES)))
 
 
-def _digests(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> set[str]:
-    """The digests of features.json that the files carry as Parquet metadata; a file may carry none."""
-    query = f"SELECT decode(value) FROM parquet_kv_metadata(?) WHERE decode(key) = '{DIGEST}'"
-    return {str(row[0]) for path in paths for row in connection.execute(query, [str(path)]).fetchall()}
-
-
-def _check_digest(folder: Path, digests: set[str], schema: Schema) -> None:
-    if digests - {schema.digest}:
+def _check_digest(folder: Path, carried: set[str], schema: Schema) -> None:
+    if carried - {schema.digest}:
         what = "the files were written with other features than this features.json (their digests differ)"
         raise DataError([Problem(str(folder), what, _AGAIN)])
 

@@ -16,7 +16,7 @@ from pyspark.errors import AnalysisException, ParseException  # type: ignore[imp
 from pyspark.sql import DataFrame, SparkSession  # type: ignore[import-not-found]
 from pyspark.sql.functions import broadcast  # type: ignore[import-not-found]
 
-from processing.database import Reject
+from processing.database import DIGEST, Reject
 from processing.errors import DataError, Problem, RecipeError
 from processing.recipe.model import Output
 from processing.sql.dialect import Scan, Spark
@@ -85,10 +85,12 @@ class SparkEngine:
         output: Output,
         ordered: bool,
         prefix: str = "part",  # noqa: ARG002
-        digest: str = "",  # noqa: ARG002
+        digest: str = "",
     ) -> int:
-        """Part files as Spark names them. In order, that is one file. Its writer takes no metadata, so no digest."""
+        """Part files as Spark names them. In order, that is one file."""
         found = self._session.sql(query)
+        if digest and output.format == "parquet":
+            found = found.withMetadata("key", {DIGEST: digest})
         # A global sort gives ranges; one file of them keeps the order to its reader.
         writer = (found.coalesce(1) if ordered else found).write.mode("overwrite")
         with _translated():

@@ -19,6 +19,8 @@ import pytest
 pytest.importorskip("duckdb")
 pytest.importorskip("xgboost")
 
+from processing.database import DIGEST
+from processing.digests import SPARK_SCHEMA
 from processing.errors import ContainerError, DataError, SettingError
 from processing.hyperparameters import Hyperparameters
 from processing.matrix import open_split
@@ -191,6 +193,19 @@ def test_files_written_with_other_features_are_refused(make_world: Callable[...,
     world.train()
     world.fill(digest="0" * 64)
     with pytest.raises(DataError, match=r"their digests differ\)\n  fix: take data and features of one run"):
+        world.train()
+
+
+def test_files_that_spark_wrote_with_other_features_are_refused(make_world: Callable[..., Any]) -> None:
+    import duckdb
+
+    world = make_world()
+    path = world.channel("train") / "part-0.parquet"
+    fields = [{"name": "key", "metadata": {DIGEST: "0" * 64}}, {"name": "target", "metadata": {}}]
+    value = json.dumps({"type": "struct", "fields": fields})
+    other = path.with_name("part-1.parquet")
+    duckdb.sql(f"COPY '{path}' TO '{other}' (FORMAT parquet, KV_METADATA {{'{SPARK_SCHEMA}': '{value}'}})")
+    with pytest.raises(DataError, match=r"their digests differ"):
         world.train()
 
 
