@@ -6,7 +6,6 @@ import json
 import re
 from typing import Any
 
-
 from pipelines.executions import Execution, StepRun
 from tests.executing.conftest import IMAGE, Feature
 
