@@ -6,6 +6,7 @@ Takes a `Target` (and, for the local SageMaker, its endpoint); gives a `Gateway`
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 import boto3.exceptions
@@ -355,6 +357,17 @@ class Gateway:
         request: Json = {"PipelineName": name, "SortBy": "CreationTime", "SortOrder": "Descending"}
         request |= {"CreatedAfter": since} if since else {}
         return self._items("sagemaker", operation, key, f"list the executions of {name}", **request)
+
+    def cache_misses(self, arn: str) -> dict[str, str]:
+        """Why the step cache had no result for a step, by step. The local SageMaker alone says so, at a door of its
+        own: botocore drops what AWS's model does not have."""
+        if self._endpoint is None:
+            return {}
+        with self._translated(f"ask for the cache misses of {arn}"):
+            url = f"{self._endpoint.url}/_local/cache-misses?execution={quote(arn)}"
+            request = botocore.awsrequest.AWSRequest("GET", url)
+            response = botocore.httpsession.URLLib3Session(timeout=30).send(request.prepare())
+        return dict(json.loads(response.content)) if response.status_code == 200 else {}
 
     def job(self, kind: str, name: str) -> Json:
         """The Describe response of a job; `kind` is ProcessingJob, TrainingJob or TransformJob."""

@@ -1,4 +1,5 @@
-"""What came out of an execution: metrics, the gates' decisions, model packages, outputs, report pages.
+"""What came out of an execution: metrics, the gates' decisions, model packages, outputs, report pages; and, of the
+local SageMaker, why a step's cache had nothing.
 
 Takes a `Gateway`, the execution's definition and a snapshot of it; gives a `Report`.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from pipelines.aws import Gateway, Json
@@ -28,6 +29,7 @@ class Report:
     packages: tuple[str, ...]
     outputs: Mapping[str, str]  # "step/output": S3 URI
     pages: tuple[str, ...]  # S3 URIs of HTML pages
+    cache_misses: Mapping[str, str] = field(default_factory=dict)  # why a step with a cache ran, by step
 
 
 def report(gateway: Gateway, definition: Definition, execution: Execution) -> Report:
@@ -44,9 +46,11 @@ def report(gateway: Gateway, definition: Definition, execution: Execution) -> Re
             values = {name: value for uri in documents for name, value in _metrics(gateway, uri).items()}
             if values:
                 metrics[run.name] = values
-    return Report(
-        metrics, tuple(_gates(definition, execution)), _packages(execution), outputs, _pages(gateway, outputs)
-    )
+    misses: dict[str, str] = {}
+    with suppress(AwsError):
+        misses = gateway.cache_misses(execution.arn)
+    gates, pages = tuple(_gates(definition, execution)), _pages(gateway, outputs)
+    return Report(metrics, gates, _packages(execution), outputs, pages, misses)
 
 
 def _outputs(step: str, job: Json) -> dict[str, str]:

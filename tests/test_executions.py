@@ -31,6 +31,9 @@ class FakeGateway:
         self.asked = 0
         self.signed_in = 0
 
+    def cache_misses(self, _arn: str) -> dict[str, str]:
+        return {"Train": "never run"}
+
     def sign_in_again(self) -> None:
         self.signed_in += 1
 
@@ -371,6 +374,7 @@ def test_report_reads_metrics_outputs_gates_packages_and_pages():
     assert found.gates == ("Gate: false → nothing",)
     assert found.packages == ("arn:package",)
     assert found.pages == ("s3://b/evaluate/out/report.html",)
+    assert found.cache_misses == {"Train": "never run"}
 
 
 @pytest.mark.parametrize("document", [None, b"", b"{", b"[]", b"3", b"\xff\xfe", b'{"a": {"b": {"value": "x"}}}'])

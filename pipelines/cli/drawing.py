@@ -138,6 +138,7 @@ def _sections(project: Project, execution: Execution, report: Report) -> Iterato
     yield "model package", list(report.packages)
     yield "outputs", _columns({name: project.readable(uri) for name, uri in report.outputs.items()})
     yield "report", [project.readable(uri) for uri in report.pages]
+    yield "cache misses", [f"{step}: {why}" for step, why in report.cache_misses.items()]
     reason = f": {execution.reason}" if execution.reason else ""
     yield "execution", [f"{execution.status}{reason}", execution.arn]
 
@@ -182,5 +183,6 @@ def as_json(
         "gates": list(report.gates),
         "model_packages": list(report.packages),
         "outputs": {name: project.readable(uri) for name, uri in report.outputs.items()},
+        "cache_misses": dict(report.cache_misses),
         "pages": [project.readable(uri) for uri in report.pages],
     }

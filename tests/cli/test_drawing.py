@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipelines.cli.drawing import as_json, steps_table
+from pipelines.cli.drawing import as_json, show_end, steps_table
 from pipelines.cli.project import Project
+from pipelines.cli.terminal import Terminal
 from pipelines.executions import Execution, StepRun
 from pipelines.report import Report
 
@@ -71,3 +72,11 @@ def test_number_that_json_does_not_have_is_null():
     facts = as_json(Project(Path("pipeline.yaml"), "local"), execution(status="Failed"), report, ["A"], {})
     assert json.loads(json.dumps(facts, allow_nan=False))["metrics"] == {"E": {"auc": None, "loss": None, "n": 1.0}}
     assert facts["not_run"] == ["A"]
+
+
+def test_why_a_cached_step_ran_is_said_to_readers_and_programs(capsys):
+    why = 'key changed since arn:p/execution/other: ContainerArguments[3] changed from "a" to "b"'
+    report, project = Report({}, (), (), {}, (), {"A": why}), Project(Path("pipeline.yaml"), "local")
+    show_end(Terminal(), project, execution(step("A", 1)), report, [])
+    assert f"cache misses\n  A: {why}\n" in capsys.readouterr().out
+    assert as_json(project, execution(), report, [], {})["cache_misses"] == {"A": why}

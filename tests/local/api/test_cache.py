@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 import pytest
 
+from pipelines.aws import Endpoint, Gateway
 from pipelines.local import daemon
+from pipelines.spec import Target
 from tests.local.local_aws import BUCKET, Ended, LocalAws, fresh, get, output_of
 
 CACHED = {"CacheConfig": {"Enabled": True, "ExpireAfter": "PT1H"}}
@@ -53,13 +53,9 @@ def source(ended: Ended, step: str = "First") -> str | None:
 
 
 def misses(aws: LocalAws, ended: Ended) -> dict[str, str]:
-    """What the local SageMaker's own door says; boto3 drops what AWS's model does not have."""
-    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(aws.endpoint).port or 0, timeout=30)
-    try:
-        connection.request("GET", f"/_local/cache-misses?execution={quote(ended.arn)}")
-        return dict(json.loads(connection.getresponse().read()))
-    finally:
-        connection.close()
+    """What the command reads at the local SageMaker's own door."""
+    target = Target("local", "123456789012", "eu-central-1", "arn:aws:iam::123456789012:role/local", BUCKET, "p")
+    return Gateway(target, Endpoint(aws.endpoint)).cache_misses(ended.arn)
 
 
 def test_an_equal_step_is_taken_from_the_execution_that_ran_it(aws: LocalAws, base: str) -> None:
