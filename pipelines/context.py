@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pipelines.dockerignore import ignore_rules
+from pipelines.dockerignore import read_rules
 
 _NEVER = {
     ".git",
@@ -26,7 +26,7 @@ _NEVER = {
     ".mypy_cache",
     ".ruff_cache",
 }
-_ALWAYS = {"Dockerfile", ".dockerignore"}  # Docker reads them itself, whatever the rules say
+_ALWAYS = {"Dockerfile", ".dockerignore", "Dockerfile.dockerignore"}  # Docker reads them itself, whatever the rules say
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,7 @@ def read_context(folder: Path, relative: str) -> Context:
 
 
 def _walk(root: Path, inside: Path) -> Iterator[File]:
-    rules = root / ".dockerignore"
-    ignored = ignore_rules(rules.read_text(encoding="utf-8") if rules.is_file() else "")
+    ignored = read_rules(root)
     for parent, folders, names in os.walk(root, onerror=_raise):
         folders[:] = [name for name in folders if name not in _NEVER]
         for name in [*names, *folders]:

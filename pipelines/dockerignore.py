@@ -1,4 +1,4 @@
-"""What a `.dockerignore` leaves out. Takes its text; gives a test for paths below its folder.
+"""What a `.dockerignore` leaves out. Takes its folder or text; gives a test for paths below the folder.
 
 The rules are Docker's: Go's `filepath.Match` and `**`; a rule matches an entry and all below it; the last rule that
 matches decides; `!` takes back in.
@@ -9,9 +9,16 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 _TOKEN = re.compile(r"\*\*/?|\*|\?|\[\^?[^\]]+\]|\\.|.", re.DOTALL)
 _TRANSLATED = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+
+def read_rules(folder: Path, dockerfile: str = "Dockerfile") -> Callable[[str], bool]:
+    """The rules of a build context: `Dockerfile.dockerignore` before `.dockerignore`; without either, none."""
+    files = (folder / name for name in (f"{dockerfile}.dockerignore", ".dockerignore"))
+    return ignore_rules(next((file.read_text(encoding="utf-8") for file in files if file.is_file()), ""))
 
 
 def ignore_rules(text: str) -> Callable[[str], bool]:

@@ -122,6 +122,11 @@ def test_dockerfile_and_rules_belong_to_a_context_that_ignores_everything_else(t
     assert paths(tmp_path) == [".dockerignore", "Dockerfile", "app/a"]
 
 
+def test_the_dockerfiles_own_rules_come_before_the_folders(tmp_path):
+    write(tmp_path, {".dockerignore": "a", "Dockerfile.dockerignore": "b", "Dockerfile": "", "a": "", "b": ""})
+    assert paths(tmp_path) == [".dockerignore", "Dockerfile", "Dockerfile.dockerignore", "a"]
+
+
 def test_a_malformed_rule_is_named(tmp_path):
     write(tmp_path, {".dockerignore": "[z-a]", "x": ""})
     assert refusal(tmp_path, ".") == "the rule '[z-a]' of .dockerignore is malformed"

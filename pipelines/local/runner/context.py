@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.dockerignore import read_rules
+from pipelines.errors import LocalError
 from pipelines.local.runner.dockerfile import Instruction
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -28,65 +30,23 @@ class Copy:
 
 @dataclass(frozen=True)
 class Context:
-    """A build context: its folder and the patterns of its .dockerignore, in order, `True` for an exception (!)."""
+    """A build context: its folder, and what its .dockerignore leaves out."""
 
     folder: Path
-    patterns: tuple[tuple[re.Pattern[str], bool], ...] = ()
+    ignored: Callable[[str], bool]
 
     def ignores(self, relative: str) -> bool:
-        """Whether .dockerignore leaves the path out: the last pattern that matches it, or a parent, decides."""
-        if relative == ".":
-            return False  # the pattern * means what is in the folder
-        parts = relative.split("/")
-        lineage = ["/".join(parts[: end + 1]) for end in range(len(parts))]
-        ignored = False
-        for pattern, exception in self.patterns:
-            if any(pattern.fullmatch(path) for path in lineage):
-                ignored = not exception
-        return ignored
+        """Whether .dockerignore leaves the path out; never the folder itself: the pattern * means what is in it."""
+        return relative != "." and self.ignored(relative)
 
 
 def read_context(folder: Path, dockerfile: str = "Dockerfile") -> Context:
-    """The folder with its ignore file: `Dockerfile.dockerignore` before `.dockerignore`."""
+    """The folder with its rules. Raises `LocalError` for a malformed one."""
     folder = folder.resolve()
-    for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
-        if (folder / name).is_file():
-            lines = (folder / name).read_text(encoding="utf-8").splitlines()
-            return Context(folder, tuple(_patterns(lines)))
-    return Context(folder)
-
-
-def _patterns(lines: Sequence[str]) -> Iterator[tuple[re.Pattern[str], bool]]:
-    for line in lines:
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
-        exception = text.startswith("!")
-        text = posixpath.normpath(text.removeprefix("!").strip().lstrip("/") or ".")
-        if text != ".":
-            yield re.compile(_expression(text)), exception
-
-
-def _expression(pattern: str) -> str:
-    """Go's filepath.Match with `**`, as a regular expression."""
-    expression, at = "", 0
-    tokens = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    while at < len(pattern):
-        token = next((token for token in tokens if pattern.startswith(token, at)), "")
-        kind = re.compile(r"\[\^?[^\]]+\]").match(pattern, at)
-        if token:
-            expression += tokens[token]
-        elif kind:
-            token = kind[0]
-            expression += token
-        elif pattern[at] == "\\" and at + 1 < len(pattern):
-            token = pattern[at : at + 2]
-            expression += re.escape(token[1])
-        else:
-            token = pattern[at]
-            expression += re.escape(token)
-        at += len(token)
-    return expression
+    try:
+        return Context(folder, read_rules(folder, dockerfile))
+    except ValueError as error:
+        raise LocalError(str(error), where=str(folder), fix="write it as Docker does, or leave it out") from error
 
 
 def copies(

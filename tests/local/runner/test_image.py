@@ -206,6 +206,16 @@ def test_what_cannot_be_read_is_refused_with_its_place_and_mend(
     assert fix in str(refused.value)
 
 
+def test_the_dockerfiles_own_rules_come_before_the_folders(folder: Folder) -> None:
+    files = {"x.py": "", "y.py": "", "_dot_dockerignore": "x.py\n", "Dockerfile_dot_dockerignore": "y.py\nD*\n.*"}
+    assert set(placed(read_image(folder("FROM base\nCOPY . /a", **files)))) == {"/a/x.py"}
+
+
+def test_a_malformed_rule_of_dockerignore_is_named(folder: Folder) -> None:
+    with pytest.raises(LocalError, match=r"the rule '\[z-a\]' of \.dockerignore is malformed"):
+        read_image(folder("FROM base\nCOPY . /a", _dot_dockerignore="[z-a]"))
+
+
 def test_a_file_that_dockerignore_leaves_out_is_said_to_be(folder: Folder) -> None:
     with pytest.raises(LocalError, match=r"'a.py' is left out by \.dockerignore"):
         read_image(folder("FROM b\nCOPY a.py /a", **{"a.py": "", "_dot_dockerignore": "*.py"}))
