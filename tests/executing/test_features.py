@@ -12,7 +12,8 @@ from tests.executing.conftest import IMAGE, Feature
 
 def test_feature_does_what_it_says(feature: Feature, sagemaker, image_folder):
     said = feature.read()
-    settings = {"images": {IMAGE: {"build": str(image_folder)}}, **sagemaker.settings, **said.get("local", {})}
+    given = json.loads(json.dumps(said.get("local", {})).replace("FOLDER", str(feature.folder)))
+    settings = {"images": {IMAGE: {"build": str(image_folder)}}, **sagemaker.settings, **given}
     sagemaker.local.home.settings.write_text(json.dumps(settings), encoding="utf-8")
     for place, text in said.get("objects", {}).items():
         sagemaker.local.put(f"s3://{place}", text)
