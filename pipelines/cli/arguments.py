@@ -22,9 +22,12 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """The command and its options. Raises `UsageError` for what it does not know."""
     parser, _ = build_parsers()
     given = parser.parse_args(arguments)
-    if given.command == "deploy" and not given.start and (given.wait or given.parameters):
-        option = "--wait" if given.wait else "-p"
+    if given.command == "deploy" and not given.start and (given.wait or given.parameters or given.runner):
+        option = "--wait" if given.wait else "-p" if given.parameters else "--runner"
         raise UsageError(f"{option} is for an execution", where="deploy", fix="add --start, or leave it out")
+    if getattr(given, "runner", "") and getattr(given, "env", "local") != "local":
+        what = "--runner is for the local SageMaker; AWS runs the image itself"
+        raise UsageError(what, where=given.command, fix="leave out --runner, or --env")
     return given
 
 
@@ -75,7 +78,9 @@ def build_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
             command.add_argument("--json", action="store_true", help="print JSON for machines")
         return command
 
-    _parameters(add("run", "deploy, start and watch the pipeline in the local SageMaker", env=False))
+    run = add("run", "deploy, start and watch the pipeline in the local SageMaker", env=False)
+    _parameters(run)
+    _runner(run)
     add("validate", "check pipeline.yaml and the definition it compiles to; nothing is deployed")
     compiled = add("compile", "print the definition JSON", json=False)
     compiled.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it to a file instead")
@@ -92,8 +97,10 @@ def build_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
     deploy.add_argument("--start", action="store_true", help="start an execution afterwards")
     deploy.add_argument("--wait", action="store_true", help="with --start: watch it to its end")
     _parameters(deploy)
+    _runner(deploy)
     start = add("start", "start an execution of the deployed pipeline")
     start.add_argument("--wait", action="store_true", help="watch it to its end")
+    _runner(start)
     start.add_argument(
         "--select", nargs="+", default=[], metavar="STEP", help="run these steps alone, upon earlier results"
     )
@@ -153,7 +160,17 @@ def _promotion(command: argparse.ArgumentParser) -> None:
     _yes(command)
 
 
+def _runner(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--runner",
+        choices=["process", "docker"],
+        default="",
+        help="what jobs run in, locally, from now on: processes, or the real image; as pipeline.yaml says if left out",
+    )
+
+
 def _local(command: argparse.ArgumentParser) -> None:
+    _runner(command)
     way = command.add_mutually_exclusive_group()
     way.add_argument("--port", type=_port, default=0, metavar="PORT", help="the port; a free one if left out")
     way.add_argument("--detach", action="store_true", help="serve in the background, and end when idle")

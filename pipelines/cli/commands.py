@@ -25,6 +25,8 @@ def validate(given: argparse.Namespace, terminal: Terminal) -> int:
 
     project = Project.of(given)
     definition = compiled(project, terminal).definition
+    if project.target.is_local:
+        project.settings()
     findings = check(definition, pipeline_name=project.spec.pipeline.name)
     if terminal.json:
         terminal.document({"digest": definition.digest, "findings": [asdict(finding) for finding in findings]})
@@ -198,6 +200,7 @@ def local(given: argparse.Namespace, terminal: Terminal) -> int:
             terminal.result("stopped" if stopped else "the local SageMaker does not run")
         return FINE
     region = project.target.region if project.file.exists() else "us-east-1"
+    project.settle()
     if given.detach:
         _say_where(terminal, daemon.ensure(project.home, region).endpoint, region)
         return FINE

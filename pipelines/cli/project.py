@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pipelines.errors import UsageError
 from pipelines.local.home import Home
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipelines.aws import Gateway
     from pipelines.compile import Compiled
     from pipelines.deploy import Images, Site
+    from pipelines.local.settings import Runner, Settings
     from pipelines.plan import Desired
 
 
@@ -28,11 +29,13 @@ class Project:
     file: Path
     environment: str
     profile: str = ""  # of AWS's configuration; the one in use if empty
+    runner: Runner | Literal[""] | None = None  # that the command names; "" if it could and does not
 
     @classmethod
     def of(cls, given: argparse.Namespace) -> Project:
         file = given.file
-        return cls(file / "pipeline.yaml" if file.is_dir() else file, getattr(given, "env", LOCAL))
+        file = file / "pipeline.yaml" if file.is_dir() else file
+        return cls(file, getattr(given, "env", LOCAL), runner=getattr(given, "runner", None))
 
     @property
     def home(self) -> Home:
@@ -85,7 +88,25 @@ class Project:
             return gateway
         from pipelines.local.daemon import ensure
 
+        self.settle()
         return Gateway(self.target, Endpoint(ensure(self.home, self.target.region).endpoint))
+
+    def settings(self) -> Settings:
+        """What is said of the local SageMaker: by pipeline.yaml, or in a folder without one by hand.
+
+        Raises `SpecError` or `LocalError`.
+        """
+        from pipelines.local.settings import of_spec, read
+
+        settings = of_spec(self.spec) if self.file.exists() else read(self.home)
+        return replace(settings, runner=self.runner or settings.runner)
+
+    def settle(self) -> None:
+        """Tell the local SageMaker, if the command starts jobs. What was written by hand stays, but for the runner."""
+        from pipelines.local.settings import write
+
+        if self.runner is not None and (self.runner or self.file.exists()):
+            write(self.home, self.settings())
 
     def _images(self, source: Project | None) -> Images:
         from pipelines.images import ecr_images
