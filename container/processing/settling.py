@@ -17,6 +17,7 @@ from processing.sql.split import (
     Cuts,
     cut_hashes_sql,
     cut_times_sql,
+    digest_sql,
     is_static,
     split_sql,
     stratum_sql,
@@ -46,7 +47,7 @@ def settle(engine: Database, recipe: Recipe, relation: str) -> Settled:
     """Look up what the recipe leaves to the data."""
     cuts = _cuts(engine, recipe, relation)
     if not is_static(recipe.split):
-        split = split_sql(engine.dialect.name("_hash"), recipe.split, engine.dialect, cuts)
+        split = split_sql(digest_sql(recipe.split, engine.dialect), recipe.split, engine.dialect, cuts)
         relation = f"(SELECT *, {split} AS {engine.dialect.name('_split')} FROM {relation}) AS placed"
     _check_placed(engine, recipe, relation)
     target = recipe.target

@@ -1,4 +1,4 @@
-"""Stages the input once: the recipe's files → one typed Parquet table with target, key hash and split; checks it.
+"""Stages the input once: the recipe's files → one typed Parquet table with target, split and fold; checks it.
 
 In: engine, recipe, the inputs' folder. Out: `Staged`: the relation and what was counted. A record that cannot be
 read, a null or repeated key, a join that would multiply rows: each is refused with its place.
@@ -18,6 +18,7 @@ from processing.misfits import find_misfits
 from processing.nearest import suggestion
 from processing.recipe.model import Join, Recipe, Source
 from processing.sources import Inventory, find_files, take_inventory
+from processing.sql.split import key_sql
 from processing.sql.stage import raw_of, selected_sql, source_sql, stage_sql, table_sql
 
 
@@ -204,10 +205,11 @@ def _check_join(engine: Database, join: Join, relation: str) -> None:
 
 def _check_key(engine: Database, recipe: Recipe, relation: str) -> None:
     """No null in the key: it names the row, and decides its split."""
-    name = engine.dialect.name
-    (nulls,) = engine.row(f"SELECT count(*) FROM {relation} WHERE {name('_key')} IS NULL")
+    names = [engine.dialect.name(str(column)) for column in recipe.key]
+    null = " OR ".join(f"{name} IS NULL" for name in names)
+    (nulls,) = engine.row(f"SELECT count(*) FROM {relation} WHERE {null}")
     if nulls:
-        counts = [f"count(*) - count({name(str(column))})" for column in recipe.key]
+        counts = [f"count(*) - count({name})" for name in names]
         missing = engine.row(f"SELECT {', '.join(counts)} FROM {relation}")
         each = ", ".join(f"{column.name}: {count}" for column, count in zip(recipe.key, missing, strict=True) if count)
         what = f"{nulls} row(s) have a null in the key ({each})"
@@ -216,10 +218,11 @@ def _check_key(engine: Database, recipe: Recipe, relation: str) -> None:
 
 def _check_unique(engine: Database, recipe: Recipe, relation: str) -> None:
     """No repeated key: it would name no row."""
-    name = engine.dialect.name
+    columns = [str(column) for column in recipe.key]
+    names = ", ".join(map(engine.dialect.name, columns))
     repeated, surplus = engine.row(
-        f"SELECT min(key), coalesce(sum(n) - count(*), 0) FROM (SELECT {name('_key')} AS key, count(*) AS n "
-        f"FROM {relation} GROUP BY 1 HAVING count(*) > 1) AS d"
+        f"SELECT min({key_sql(columns, engine.dialect)}), coalesce(sum(n) - count(*), 0) FROM "
+        f"(SELECT {names}, count(*) AS n FROM {relation} GROUP BY {names} HAVING count(*) > 1) AS d"
     )
     if surplus:
         what = f"{surplus} row(s) repeat the key of another, for example {_pairs(recipe.key, repeated.split(chr(31)))}"

@@ -58,9 +58,20 @@ def key_sql(columns: Sequence[str], dialect: Dialect) -> str:
     return " || chr(31) || ".join(casts)
 
 
-def hash_sql(key: str, salt: str, dialect: Dialect) -> str:
-    """The first 16 hex digits of the salted key's md5."""
-    return f"substr(md5({dialect.text(salt)} || chr(31) || {key}), 1, 16)"
+def hash_sql(split: Split, dialect: Dialect) -> str:
+    """The row's hash: the hex digits of the md5 of the salt and what the split goes `by`."""
+    key = key_sql([str(column) for column in split.by], dialect)
+    return f"md5({dialect.text(split.salt)} || chr(31) || {key})"
+
+
+def digest_sql(split: Split, dialect: Dialect) -> str:
+    """The same over staged rows. Only where cuts are found among all hashes is it staged: else output in order alone
+    asks for it, and making it again costs less than keeping it."""
+    return dialect.name("_hash") if keeps_hash(split) else hash_sql(split, dialect)
+
+
+def keeps_hash(split: Split) -> bool:
+    return isinstance(split, HashSplit) and split.stratify
 
 
 def split_sql(digest: str, split: Split, dialect: Dialect, cuts: Cuts | None = None) -> str:
@@ -93,9 +104,8 @@ def _between(value: str, first: str, second: str) -> str:
 
 def _by_hash(digest: str, split: HashSplit, cuts: Cuts, dialect: Dialect) -> str:
     train, validation = thresholds(split)
-    start = f"substr({digest}, 1, 8)"
     plain = (
-        f"CASE WHEN {start} < '{train}' THEN 'train' WHEN {start} < '{validation}' THEN 'validation' ELSE 'test' END"
+        f"CASE WHEN {digest} < '{train}' THEN 'train' WHEN {digest} < '{validation}' THEN 'validation' ELSE 'test' END"
     )
     if not split.stratify:
         return plain
@@ -156,7 +166,7 @@ def cut_hashes_sql(relation: str, target: str, split: HashSplit, dialect: Dialec
     chosen = ", ".join(f"min(CASE WHEN place = {end} THEN h END)" for end in ends)
     return (
         f"SELECT c, max(n), {chosen} FROM (SELECT c, h, row_number() OVER (PARTITION BY c ORDER BY h) AS place, "
-        f"count(*) OVER (PARTITION BY c) AS n FROM (SELECT {stratum} AS c, {dialect.name('_hash')} AS h "
+        f"count(*) OVER (PARTITION BY c) AS n FROM (SELECT {stratum} AS c, {digest_sql(split, dialect)} AS h "
         f"FROM {relation}) AS s WHERE c IS NOT NULL) AS p GROUP BY c ORDER BY c"
     )
 

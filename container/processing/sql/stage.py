@@ -1,4 +1,4 @@
-"""The staging statements: files → one typed table with the joined columns, target, key, hash, split and fold.
+"""The staging statements: files → one typed table with the joined columns, target, split and fold.
 
 Columns keep the name `source.column`; those of our own start with an underscore. What is not of the declared type
 becomes null with `_bad` set, and is refused by staging.py; it never passes silently.
@@ -13,7 +13,7 @@ from processing.columns import Column, ColumnType
 from processing.recipe.model import Recipe, Source
 from processing.sql.dialect import Dialect, Scan
 from processing.sql.kinds import bad_sql, value_sql
-from processing.sql.split import fold_sql, hash_sql, is_static, key_sql, split_sql
+from processing.sql.split import digest_sql, fold_sql, hash_sql, is_static, keeps_hash, key_sql, split_sql
 from processing.sql.target import finite, target_name, target_sql
 
 NEW = "new"
@@ -103,7 +103,6 @@ def stage_sql(recipe: Recipe, base: str, joined: Mapping[str, str], dialect: Dia
     """The table of all rows. `base` is the first source's query, `joined` the staged relation of each other one."""
     name = dialect.name
     first = name(recipe.base.name)
-    key, by = (key_sql([str(column) for column in columns], dialect) for columns in (recipe.key, recipe.split.by))
     joins, matched = [], []
     for join in recipe.joins:
         other = name(join.source)
@@ -113,11 +112,12 @@ def stage_sql(recipe: Recipe, base: str, joined: Mapping[str, str], dialect: Dia
     lines = [
         f"WITH {first} AS (\n{base}\n),",
         f"joined AS (SELECT {', '.join(['*', *matched])} FROM {first} {' '.join(joins)}),",
-        f"keyed AS (SELECT *, {key} AS {name('_key')} FROM joined),",
-        f"hashed AS (SELECT *, {hash_sql(by, recipe.split.salt, dialect)} AS {name('_hash')} FROM keyed)",
-        f"SELECT *, {', '.join(_own(recipe, dialect) if labelled else _new(dialect))} FROM hashed",
+        f"hashed AS (SELECT *, {hash_sql(recipe.split, dialect)} AS {name('_hash')} FROM joined)",
     ]
-    return "\n".join(lines)
+    kept = [str(column) for column in recipe.used(labelled)]
+    kept += [f"_bad.{recipe.base.name}", *(f"_matched.{join.source}" for join in recipe.joins)]
+    own = _own(recipe, dialect) if labelled else _new(dialect)
+    return "\n".join([*lines, f"SELECT {', '.join([*map(name, kept), *own])} FROM hashed"])
 
 
 def _own(recipe: Recipe, dialect: Dialect) -> list[str]:
@@ -127,6 +127,8 @@ def _own(recipe: Recipe, dialect: Dialect) -> list[str]:
     own.append(f"{fold_sql(name('_hash'))} AS {name('_fold')}")
     if is_static(recipe.split):
         own.append(f"{split_sql(name('_hash'), recipe.split, dialect)} AS {name('_split')}")
+    if keeps_hash(recipe.split):
+        own.append(f"substr({name('_hash')}, 1, 16) AS {name('_hash')}")
     return own
 
 
@@ -146,8 +148,9 @@ def clean_sql(
         f"{dialect.name(str(c)) if str(c) in sound else finite(c, dialect)} AS {dialect.name(str(c))}"
         for c in recipe.used(labelled)
     ]
-    target = ["_target"] if labelled else []
-    own = [dialect.name(name) for name in ("_key", "_hash", *target, "_split", "_fold")]
-    chosen = ",\n  ".join([*names, *own])
+    names += [f"{key_sql([str(c) for c in recipe.key], dialect)} AS {dialect.name('_key')}"]
+    if labelled:
+        names += [f"{digest_sql(recipe.split, dialect)} AS {dialect.name('_hash')}", dialect.name("_target")]
+    chosen = ",\n  ".join([*names, dialect.name("_split"), dialect.name("_fold")])
     where = f" WHERE {dialect.name('_target')} IS NOT NULL" if labelled else ""
     return f"SELECT\n  {chosen}\nFROM {relation}{where}"
