@@ -44,7 +44,7 @@ class LocalSchedule:
 
     def due(self, after: datetime, until: datetime) -> Iterator[datetime]:
         """The times after `after` up to `until` at which it fires; none from before its last change."""
-        since = max(after, self.changed - timedelta(seconds=1))
+        since = max(after, self.changed - timedelta.resolution)
         for time in times(self.expression, self.timezone, since, self.span):
             if time > until:
                 return

@@ -64,6 +64,10 @@ class Moto:
         """Load moto in the background: the first request that needs it does not wait for its import."""
         threading.Thread(target=self._loaded, daemon=True).start()
 
+    @property
+    def loaded(self) -> bool:
+        return self._application is not None
+
     def has(self, service: str) -> bool:
         """Whether anything of a service is kept; where nothing is, moto need not be loaded to know."""
         return self._journal.has(service)
@@ -128,6 +132,7 @@ class Moto:
                 mock_random.seed()
             changed = status[0].startswith("2")
             if changed:
+                _date(entry)
                 self._journal.remember(entry, body.decode(errors="replace"))
         if changed:
             for listener in self._listeners:
@@ -176,8 +181,7 @@ def _replay(application: WsgiApplication, entry: Entry) -> None:
     try:
         for call in _again(entry.call):
             send(partial(_run, application), call)
-        if entry.call.operation in ("CreateSchedule", "UpdateSchedule"):
-            _date(entry)
+        _date(entry)
     except (MotoError, LookupError) as error:
         _log.exception("the journal's %s was not played again: %s", entry.call.operation, error)
     finally:
@@ -196,6 +200,8 @@ def _again(call: Call) -> list[Call]:
 
 def _date(entry: Entry) -> None:
     """Give a schedule its own times: rates count from its creation, and nothing fires from before its last change."""
+    if entry.call.operation not in ("CreateSchedule", "UpdateSchedule"):
+        return
     from moto.scheduler.models import scheduler_backends
 
     request = entry.call.request()
