@@ -6,7 +6,7 @@ notifications, tags, clean-up; so nothing refers to what is not there yet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
 from pipelines.plan.desired import Image, Upload
@@ -167,6 +167,22 @@ def applied(action: Action, before: State) -> State:
             return _without(before, "schedules", (name,))
         case DeleteNotification(name=name):
             return _without(before, "notifications", (name,))
+
+
+def halfway(action: Action, before: State) -> Iterator[State]:
+    """What an action leaves that takes several requests and is interrupted between them."""
+    match action:
+        case PutNotification(notification=item):
+            # The rule is new already; its target is the old one, or none.
+            value = applied(action, before)["notifications"][item.name]
+            old = before["notifications"].get(item.name, {"value": {}})["value"]
+            for target in (old, {}):
+                there = {"to": target.get("to", ""), "role": target.get("role", "")}
+                changed = {**value, "value": {**value["value"], **there}}
+                yield _with(before, "notifications", {item.name: changed})
+        case DeleteNotification(name=name):
+            old = before["notifications"][name]
+            yield _with(before, "notifications", {name: {**old, "value": {**old["value"], "to": "", "role": ""}}})
 
 
 def _pipeline(action: CreatePipeline | UpdatePipeline) -> State:

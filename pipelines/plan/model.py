@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,7 +57,8 @@ class Plan:
     """Actions in the order of execution, and what they were made from.
 
     `definition` is the text that CreatePipeline and UpdatePipeline carry. `fingerprints[n]` is that of the live state
-    after the first n actions, so an interrupted deployment is told from a world that has moved.
+    after the first n actions, so an interrupted deployment is told from a world that has moved. `halfway` has those
+    that an action (by its number) leaves when it is interrupted between two of its requests.
     """
 
     pipeline: str
@@ -68,6 +70,7 @@ class Plan:
     changes: tuple[Change, ...]
     facts: Facts
     fingerprints: tuple[str, ...]
+    halfway: Mapping[str, int]
     needs: Needs
 
 

@@ -27,6 +27,7 @@ from pipelines.plan.actions import (
     UploadFile,
     WriteRecord,
     applied,
+    halfway,
     is_done,
 )
 from pipelines.plan.changes import changes
@@ -76,6 +77,7 @@ def plan(desired: Desired, live: Live) -> Plan:
         )
     )
     found = changes(desired, live, actions)
+    fingerprints, under_way = _fingerprints(live, actions)
     return Plan(
         pipeline=desired.pipeline,
         environment=desired.environment,
@@ -85,7 +87,8 @@ def plan(desired: Desired, live: Live) -> Plan:
         actions=actions,
         changes=found,
         facts=facts(desired, live, actions, found),
-        fingerprints=_fingerprints(live, actions),
+        fingerprints=fingerprints,
+        halfway=under_way,
         needs=needs(desired),
     )
 
@@ -165,11 +168,14 @@ def _clean_up(desired: Desired, live: Live) -> Iterator[Action]:
         yield UntagPipeline(desired.pipeline, keys)
 
 
-def _fingerprints(live: Live, actions: tuple[Action, ...]) -> tuple[str, ...]:
+def _fingerprints(live: Live, actions: tuple[Action, ...]) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Those between the actions, and those within them."""
     now = state(live)
     found = [state_fingerprint(now)]
-    for action in actions:
+    within: dict[str, int] = {}
+    for number, action in enumerate(actions):
+        within |= {state_fingerprint(left): number for left in halfway(action, now)}
         after = applied(action, now)
         found.append(found[-1] if after is now else state_fingerprint(after))
         now = after
-    return tuple(found)
+    return tuple(found), {key: number for key, number in within.items() if key not in found}

@@ -55,7 +55,7 @@ def remaining(plan: Plan, live: Live) -> tuple[Action, ...]:
     """What is left to do of a plan, which may have been interrupted. Raises `UsageError` when live has moved."""
     where = f"environment {plan.environment}"
     now = fingerprint(live)
-    if now not in plan.fingerprints:
+    if now not in plan.fingerprints and now not in plan.halfway:
         what = f"{plan.pipeline} has changed since the plan was made"
         raise UsageError(what, where=where, fix=_AGAIN)
     put = {action.object for action in plan.actions if isinstance(action, UploadFile)}
@@ -64,7 +64,7 @@ def remaining(plan: Plan, live: Live) -> tuple[Action, ...]:
     gone += [uri for uri in plan.needs.images if uri not in live.images and uri not in images]
     if gone:
         raise UsageError(f"{gone[0]} was there when the plan was made, and is gone", where=where, fix=_AGAIN)
-    done = plan.fingerprints.index(now)
+    done = plan.halfway[now] if now in plan.halfway else plan.fingerprints.index(now)
     return tuple(action for index, action in enumerate(plan.actions) if _is_left(action, index >= done, live))
 
 
