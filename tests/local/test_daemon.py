@@ -177,6 +177,37 @@ def test_a_killed_server_leaves_no_program_and_says_what_was_interrupted(serve: 
     after.sagemaker.delete_pipeline(PipelineName=ended.described["PipelineArn"].rpartition("/")[2])
 
 
+def test_a_killed_execution_of_cached_and_retried_steps_goes_on_where_it_was(serve: Serve) -> None:
+    aws = serve()
+    uri = aws.put(f"{fresh()}/word", "fail")
+    cached = aws.step("Cached", "print('ran', flush=True)") | {"CacheConfig": {"Enabled": True, "ExpireAfter": "PT1H"}}
+    code = "word = (ML / 'processing/input/in/word').read_text(); print('begun', flush=True); "
+    code += "sys.exit(1) if word == 'fail' else time.sleep(600 * (word == 'wait'))"
+    steps = [cached, aws.step("Work", code, inputs={"in": uri.rpartition("/")[0] + "/"}, after=["Cached"])]
+    pipeline = aws.create([*steps, aws.step("Last", after=["Work"])])
+    first = aws.wait(aws.start(pipeline))
+    second = aws.wait(aws.start(pipeline))
+    assert second.statuses() == {"Cached": "Succeeded", "Work": "Failed"}
+    aws.put(uri.removeprefix("s3://data/"), "wait")
+    aws.sagemaker.retry_pipeline_execution(PipelineExecutionArn=second.arn)
+    eventually(lambda: aws.steps(second.arn)["Work"]["AttemptCount"] == 2, "the second attempt")
+    begun(aws, second.arn, "Work")
+    kill(aws.home)
+    after = serve()
+    killed = after.wait(second.arn)
+    assert (killed.status, killed.statuses()["Work"]) == ("Failed", "Failed")
+    assert "interrupted" in killed.steps["Work"]["FailureReason"]
+    after.put(uri.removeprefix("s3://data/"), "go on")
+    after.sagemaker.retry_pipeline_execution(PipelineExecutionArn=second.arn)
+    ended = after.wait(second.arn)
+    assert ended.statuses() == {"Cached": "Succeeded", "Work": "Succeeded", "Last": "Succeeded"}
+    assert ended.steps["Work"]["AttemptCount"] == 3
+    assert ended.steps["Cached"] == second.steps["Cached"]
+    assert ended.steps["Cached"]["CacheHitResult"] == {"SourcePipelineExecutionArn": first.arn}
+    third = after.start(pipeline)
+    assert after.wait(third).steps["Cached"]["CacheHitResult"] == {"SourcePipelineExecutionArn": first.arn}
+
+
 def _programs(text: str) -> list[str]:
     """Processes whose mounts or arguments name a text."""
     found = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import pairwise
 
@@ -13,6 +14,7 @@ from tests.local.local_aws import (
     LocalAws,
     compare,
     condition,
+    definition,
     eventually,
     fail,
     fresh,
@@ -238,6 +240,20 @@ def test_the_same_token_starts_once(aws: LocalAws) -> None:
     assert {item["PipelineExecutionArn"] for item in listed} == {*arns, other}
     for arn in (*arns, other):
         aws.wait(arn)
+
+
+def test_the_same_requests_from_many_clients_at_once_act_once(aws: LocalAws) -> None:
+    pipeline = aws.create([aws.step("Bad", "sys.exit(1)")])
+    with ThreadPoolExecutor(8) as clients:
+        arns = set(clients.map(lambda _: aws.start(pipeline, ClientRequestToken="t" * 32), range(8)))
+        (arn,) = arns
+        aws.wait(arn)
+        retry = {"PipelineExecutionArn": arn, "ClientRequestToken": "r" * 32}
+        list(clients.map(lambda _: aws.sagemaker.retry_pipeline_execution(**retry), range(8)))
+        assert aws.wait(arn).steps["Bad"]["AttemptCount"] == 2
+        texts = [definition([fail(f"Step{number}")]) for number in range(8)]
+        update = lambda text: aws.sagemaker.update_pipeline(PipelineName=pipeline, PipelineDefinition=text)  # noqa: E731
+        assert sorted(answer["PipelineVersionId"] for answer in clients.map(update, texts)) == list(range(2, 10))
 
 
 PARAMETERS = [
