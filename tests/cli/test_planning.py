@@ -35,6 +35,8 @@ def test_life_of_a_deployment(project, pipelines):
     assert pipelines("plan", "--detailed-exitcode").code == 0
     again = pipelines("deploy", "plan.json")
     assert (again.code, again.err) == (0, "pipeline tiny: unchanged\n")
+    assert pipelines("local", "--stop").code == 0  # the next server knows all of it
+    assert pipelines("plan", "--detailed-exitcode").code == 0
 
     listed = json.loads(pipelines("schedules", "--json").out)["schedules"]
     assert [(item["name"], item["state"], len(item["next"])) for item in listed] == [("nightly", "deployed", 5)]
