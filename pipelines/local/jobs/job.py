@@ -183,6 +183,8 @@ class Job(ABC):
             status, reason = self._judge(code, timed_out)
             if status == COMPLETED:
                 self.collect()
+            elif status == STOPPED:
+                self.collect_stopped()
         return status, reason
 
     def _judge(self, code: int, timed_out: bool) -> tuple[str, str]:
@@ -355,6 +357,9 @@ class Job(ABC):
 
     def _time(self) -> float:
         return self.host.now().timestamp()
+
+    def collect_stopped(self) -> None:  # noqa: B027 -- most kinds leave nothing
+        """Put into the store what a job that was stopped, or took too long, is to leave there."""
 
     def collected(self) -> Sequence[PurePosixPath]:
         """The folders below /opt/ml whose whole content is an output: inputs in them are copied."""

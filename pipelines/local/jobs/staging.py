@@ -26,10 +26,13 @@ def bring(store: ObjectStore, items: Iterable[Item], folder: Path, *, link: bool
     """
     with _one_place(str(folder)):
         folder.mkdir(parents=True, exist_ok=True)
+    made = {folder}
     for item in items:
         target = folder / item.path
         with _one_place(item.path):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.parent not in made:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                made.add(target.parent)
             target.unlink(missing_ok=True)  # never written into: it may be a link to another object
         if not (link and _link(store.path(item.bucket, item.key), target)):
             _copy(store, item, target)

@@ -139,6 +139,11 @@ class TrainingJob(Job):
             self._archive(outputs, "output.tar.gz")
         self.change(ModelArtifacts={"S3ModelArtifacts": self._archive(models, "model.tar.gz")})
 
+    def collect_stopped(self) -> None:
+        """The model as far as it got: the time between SIGTERM and SIGKILL is there to save it."""
+        if any(_is_folder(place, "model") and any((place.ml / "model").iterdir()) for place in self.places):
+            self.collect()
+
     def _archive(self, folders: Sequence[Path], name: str) -> str:
         archive = self.folder / name
         write_archive(folders, archive)

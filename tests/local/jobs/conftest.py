@@ -96,20 +96,18 @@ def bench(tmp_path: Path, environments: Path) -> Iterator[Callable[..., Bench]]:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[int], None]]:
-    """Puts the home of `bench` on a file system of so many bytes; its database keeps room of its own."""
-    mounted: list[Path] = []
+def mounted() -> Iterator[Callable[..., None]]:
+    """Mounts an empty file system in memory at a folder, or mounts it anew with other options."""
+    folders: set[Path] = set()
 
-    def mount(size: int) -> None:
-        folder = tmp_path / ".pipelines" / "local"
-        folder.mkdir(parents=True)
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], capture_output=True, text=True, check=False
-        )
+    def mount(folder: Path, options: str = "size=1m") -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        words = ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
         if done.returncode:
             pytest.skip(done.stderr.strip())
-        mounted.append(folder)
+        folders.add(folder)
 
     yield mount
-    for folder in mounted:
+    for folder in folders:
         subprocess.run(["umount", "--lazy", folder], check=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pipelines.local.runner.process import ProcessRunner
 from tests.local.local_aws import IMAGE, ROLE, eventually, processing_input, processing_output
 
 if TYPE_CHECKING:
@@ -139,6 +140,28 @@ seen = (ML / 'processing/in/a').read_text() + str(len(os.listdir(ML / 'processin
     made.put("in/go", "new")
     running.join(60)
     assert texts(made, "out/") == {"seen": "old1"}
+
+
+class Copying(ProcessRunner):
+    """Where no overlay can be."""
+
+    def overlays(self, _folder: Path) -> bool:
+        return False
+
+
+def test_where_no_overlay_can_be_inputs_are_copies_and_no_object_changes(
+    bench: Callable[..., Bench], environments: Path
+) -> None:
+    made = bench(Copying(environments, lambda _: None))
+    made.put("in/a", "before")
+    code = """
+(ML / 'processing/in/a').write_text('after')
+os.rename(ML / 'processing/in/a', ML / 'processing/out/a')
+"""
+    request = made.processing(code, ProcessingOutputConfig=one_output())
+    request["ProcessingInputs"].append(processing_input("in", "s3://data/in/", f"{BASE}/in"))
+    assert made.run("Processing", request)["ProcessingJobStatus"] == "Completed"
+    assert (texts(made, "in/"), texts(made, "out/")) == ({"a": "before"}, {"a": "after"})
 
 
 # --- inputs ------------------------------------------------------------------------------------------------------
@@ -414,6 +437,33 @@ sys.exit(1 if step < 2 else 0)
     assert texts(made, "checkpoints/") == {"0": "step 0", "1": "step 1", "2": "step 2"}
 
 
+@pytest.mark.parametrize("how", ["stop", "limit"])
+def test_a_training_that_is_stopped_leaves_the_model_that_it_saves_on_sigterm(
+    bench: Callable[..., Bench], how: str
+) -> None:
+    made = bench()
+    code = """
+def save(*_):
+    (ML / 'model/m').write_text('half')
+    os._exit(0)
+signal.signal(signal.SIGTERM, save)
+print('begun', flush=True)
+time.sleep(600)
+"""
+    limit = {"StoppingCondition": {"MaxRuntimeInSeconds": 1 if how == "limit" else 60}}
+    job = made.create("Training", train(made, code, **limit))
+    running = threading.Thread(target=made.jobs.run, args=(job,))
+    running.start()
+    eventually(lambda: job.log.exists() and "begun" in job.log.read_text(), "the program")
+    if how == "stop":
+        job.stop()
+    running.join(60)
+    assert job.record["TrainingJobStatus"] == "Stopped"
+    assert job.record["SecondaryStatus"] == ("Stopped" if how == "stop" else "MaxRuntimeExceeded")
+    assert members(made, "models/Job-1/output/model.tar.gz") == {"m": "half"}
+    assert job.record["ModelArtifacts"]["S3ModelArtifacts"] == "s3://data/models/Job-1/output/model.tar.gz"
+
+
 # --- when the disk does not play along ---------------------------------------------------------------------------
 
 
@@ -463,11 +513,31 @@ def test_a_later_input_wins_over_an_earlier_ones_file_and_changes_no_object(benc
     assert texts(made, "one/") == {"a": "one"}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a small file system is root's to mount")
-def test_a_full_disk_fails_the_job_and_what_was_stored_stays(
-    bench: Callable[..., Bench], small_disk: Callable[[int], None]
+@pytest.mark.skipif(os.geteuid() != 0, reason="a file system is root's to mount")
+def test_a_store_that_cannot_be_written_fails_the_job_and_keeps_what_it_wrote(
+    bench: Callable[..., Bench], mounted: Callable[..., None], tmp_path: Path
 ) -> None:
-    small_disk(4 << 20)
+    store = tmp_path / ".pipelines/local/s3"
+    mounted(store)  # a file system of its own: inputs are copied, for there are no links across
+    made = bench()
+    made.put("in/a", "kept")
+    code = "(ML / 'processing/out/a').write_text((ML / 'processing/in/a').read_text() + ' too')"
+    request = made.processing(code, ProcessingOutputConfig=one_output())
+    request["ProcessingInputs"].append(processing_input("in", "s3://data/in/", f"{BASE}/in"))
+    mounted(store, "remount,ro")
+    reason = made.run("Processing", request)["FailureReason"]
+    assert reason.startswith("ClientError: the store may not touch ")
+    assert "Read-only file system; fix: let your user write there: " in reason
+    kept = Path(reason.rpartition("is kept in ")[2])
+    assert (kept / "algo-1/ml/processing/out/a").read_text() == "kept too"
+    assert texts(made, "in/") == {"a": "kept"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a file system is root's to mount")
+def test_a_full_disk_fails_the_job_and_what_was_stored_stays(
+    bench: Callable[..., Bench], mounted: Callable[..., None], tmp_path: Path
+) -> None:
+    mounted(tmp_path / ".pipelines/local", f"size={4 << 20}")
     made = bench()
     made.put_bytes("big", b"x" * (3 << 20))
     copied = processing_input("big", "s3://data/big", f"{BASE}/both")

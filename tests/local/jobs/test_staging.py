@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipelines.local.jobs.message import LIMIT, NotTextError, crosses_link, read_message
 from pipelines.local.jobs.parse import BadUriError, split_uri
-from pipelines.local.jobs.source import NothingThereError, Source, list_items, relative_key
+from pipelines.local.jobs.source import InputError, Item, NothingThereError, Source, list_items, relative_key, shard
 from pipelines.local.jobs.staging import bring, check_target, upload
 from pipelines.local.store import ObjectStore, StoreError
 
@@ -71,6 +74,106 @@ def test_input_that_is_not_there_is_named(
 ) -> None:
     with pytest.raises(error, match=reason):
         download(store, uri, tmp_path / "in")
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_what_is_no_object_in_the_stores_folder_is_not_staged(store: ObjectStore, tmp_path: Path, link: bool) -> None:
+    put(store, tmp_path, "raw/a")
+    folder = store.root / "data" / "raw"
+    (folder / "link").symlink_to("/etc/passwd")
+    (folder / "outside").symlink_to("/etc")
+    os.mkfifo(folder / "pipe")
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff")).mkdir()
+    assert download(store, "s3://data/raw/", tmp_path / "in", link=link) == 1
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["a"]
+
+
+def test_a_link_is_no_copy_and_a_copy_is_no_link(store: ObjectStore, tmp_path: Path) -> None:
+    put(store, tmp_path, "raw/a:b")
+    inode = (store.root / "data/raw/a:b").stat().st_ino
+    download(store, "s3://data/raw/", tmp_path / "linked", link=True)
+    download(store, "s3://data/raw/", tmp_path / "copied")
+    assert (tmp_path / "linked/a:b").stat().st_ino == inode
+    assert (tmp_path / "copied/a:b").stat().st_ino != inode
+
+
+def test_a_copy_over_a_link_leaves_the_object_as_it_is(store: ObjectStore, tmp_path: Path) -> None:
+    put(store, tmp_path, "one/a", "two/a")
+    download(store, "s3://data/one/", tmp_path / "in", link=True)
+    download(store, "s3://data/two/", tmp_path / "in")
+    assert files(tmp_path / "in") == {"a": "two/a"}
+    assert files(store.root / "data") == {"one/a": "one/a", "two/a": "two/a"}
+
+
+def test_where_no_link_can_be_there_is_a_copy(
+    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, "another file system")
+
+    put(store, tmp_path, "raw/a")
+    monkeypatch.setattr(os, "link", refuse)
+    download(store, "s3://data/raw/", tmp_path / "in", link=True)
+    assert files(tmp_path / "in") == {"a": "raw/a"}
+
+
+def items_of(store: ObjectStore, tmp_path: Path, manifest: str) -> list[tuple[str, str]]:
+    (tmp_path / "m").write_text(manifest)
+    store.adopt("data", "lists/m", tmp_path / "m")
+    return [(item.key, item.path) for item in list_items(store, Source("s3://data/lists/m", "ManifestFile"))]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "items"),
+    [
+        ('[{"prefix": "s3://data/raw/"}, "b/c", "a"]', [("raw/b/c", "b/c"), ("raw/a", "a")]),
+        ('[{"prefix": "s3://data/raw"}, "/a"]', [("raw/a", "a")]),
+        ('[{"prefix": "s3://data/ra"}, "w/a"]', [("raw/a", "w/a")]),
+        ('["s3://data/raw/a", "s3://data/raw/b/c"]', [("raw/a", "raw/a"), ("raw/b/c", "raw/b/c")]),
+    ],
+)
+def test_a_manifest_names_objects_in_its_own_order(
+    store: ObjectStore, tmp_path: Path, manifest: str, items: list[tuple[str, str]]
+) -> None:
+    put(store, tmp_path, "raw/a", "raw/b/c")
+    assert items_of(store, tmp_path, manifest) == items
+
+
+@pytest.mark.parametrize(
+    ("manifest", "reason"),
+    [
+        ("no json", "the manifest s3://data/lists/m is no JSON: "),
+        ('{"prefix": "s3://data/raw/"}', "the manifest s3://data/lists/m is no list: write "),
+        ('[{"prefix": "s3://data/raw/"}, 7]', "the manifest s3://data/lists/m holds 7, which is no text"),
+        ('[{"prefix": 7}, "a"]', 'the manifest s3://data/lists/m holds "a", which is no text'),
+        ('[{"prefix": "s3://data/raw/"}]', "No S3 objects found under S3 URL s3://data/lists/m"),
+        ("[]", "No S3 objects found under S3 URL s3://data/lists/m"),
+        ('[{"prefix": "s3://data/raw/"}, "none"]', "names s3://data/raw/none, and there is no such object"),
+        ('[{"prefix": "s3://data/raw/"}, "../raw/a"]', "names '../raw/a', which is no path of an object"),
+        ('[{"prefix": "s3://data/raw/"}, "x/../../../etc/passwd"]', "which is no path of an object"),
+        ('[{"prefix": "s3://data/raw/"}, ""]', "which is no path of an object"),
+        ('["s3://data/../../etc/passwd"]', "which is no path of an object"),
+    ],
+)
+def test_a_manifest_that_names_no_objects_is_refused(
+    store: ObjectStore, tmp_path: Path, manifest: str, reason: str
+) -> None:
+    put(store, tmp_path, "raw/a")
+    with pytest.raises(InputError, match=re.escape(reason)):
+        items_of(store, tmp_path, manifest)
+
+
+def test_a_manifest_that_is_not_there_is_named(store: ObjectStore) -> None:
+    with pytest.raises(NothingThereError, match="there is no manifest s3://data/none"):
+        list_items(store, Source("s3://data/none", "ManifestFile"))
+
+
+@given(count=st.integers(0, 40), hosts=st.integers(1, 9))
+def test_each_object_goes_to_one_host_and_no_host_has_two_more_than_another(count: int, hosts: int) -> None:
+    items = [Item("data", f"{number:02}", "x") for number in range(count)]
+    shares = [shard(items, host, hosts) for host in range(hosts)]
+    assert sorted((item for share in shares for item in share), key=lambda item: item.key) == items
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 def test_a_folder_marker_is_no_file(store: ObjectStore, tmp_path: Path) -> None:

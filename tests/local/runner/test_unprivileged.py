@@ -27,10 +27,18 @@ home = Path(sys.argv[1])
 if not probe().private:
     sys.exit('refused: ' + probe().reason)
 (home / 'ml').mkdir()
+(home / 'staged').mkdir()
+(home / 'staged/below').write_text('staged')
 script = "id -u; cat /etc/shadow; touch /usr/x; ls -A /home; echo done > /opt/ml/message; " \\
-    "touch /root/mine /tmp/mine; grep -c : /proc/self/net/dev; python3 -c 'import sys; print(sys.prefix)'"
-request = ContainerRequest(bare_image(), ('sh', '-c', script), {}, home / 'ml', home / 'log', network=False)
-print(ProcessRunner(home / 'environments', print).start(request).wait(60))
+    "touch /root/mine /tmp/mine; grep -c : /proc/self/net/dev; python3 -c 'import sys; print(sys.prefix)'; " \\
+    "cat /opt/ml/below; echo mine > /opt/ml/below"
+runner = ProcessRunner(home / 'environments', print)
+staged = home / 'staged' if runner.overlays(home) else None
+request = ContainerRequest(
+    bare_image(), ('sh', '-c', script), {}, home / 'ml', home / 'log', network=False, staged=staged
+)
+print(runner.start(request).wait(60))
+print((home / 'staged/below').read_text(), *home.glob('.ml-*'), *home.glob('.pipelines-*'))
 """
 
 
@@ -60,7 +68,7 @@ def test_a_user_without_rights_gets_the_same_private_root(home: Path) -> None:
         pytest.skip(done.stderr.strip())
     if "ModuleNotFoundError" in done.stderr or sys.version_info[:2] < (3, 11):
         pytest.skip(f"nobody cannot import the package: {done.stderr.splitlines()[-1]}")
-    assert done.stdout == "0\n", done.stderr
+    assert done.stdout == "0\nstaged\n", done.stderr
     lines = [line.split(" ", 1)[1] for line in (home / "log").read_text().splitlines()]
     assert lines[0] == "0"
     assert lines[1] == "cat: /etc/shadow: Permission denied"
@@ -68,6 +76,8 @@ def test_a_user_without_rights_gets_the_same_private_root(home: Path) -> None:
     assert lines[3] == "1"  # the loopback is the only network
     assert lines[4].startswith(str(home / "environments"))
     assert (home / "ml" / "message").stat().st_uid == NOBODY
+    if len(lines) > 5 and lines[5] == "staged":  # an overlay works for nobody as well
+        assert (home / "ml" / "below").read_text() == "mine\n"
 
 
 PROBE = "from pipelines.local.runner.sandbox import probe; print(probe())"
