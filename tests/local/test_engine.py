@@ -14,11 +14,12 @@ import pytest
 
 from pipelines.definition import parse
 from pipelines.errors import LocalError
+from pipelines.local.cache import RESULT
 from pipelines.local.database import Database
 from pipelines.local.engine import Engine
 from pipelines.local.execution import Execution, Services, StartRequest, cut_off
 from pipelines.local.machine.events import StepStarted
-from pipelines.local.machine.state import ExecutionState, StepState
+from pipelines.local.machine.state import ExecutionState, Refusal, StepState
 from pipelines.local.moto import MotoError
 from pipelines.local.settings import Settings
 from pipelines.local.steps.jobs import JobStep
@@ -104,7 +105,7 @@ class Bench:
     def start(self, *steps: Json, limit: int | None = None) -> Execution:
         execution_id = fresh()[2:]
         request = StartRequest("p", ARN, execution_id, parse(definition(steps)), {}, limit, {})
-        execution = self.engine.prepare(request)
+        execution = prepared(self.engine.prepare(request))
         self.engine.begin(execution)
         return execution
 
@@ -128,6 +129,11 @@ class Bench:
         eventually(lambda: self.status(execution) not in ("Executing", "Stopping"), "the end")
         eventually(lambda: not self.engine.busy, "rest")
         return self.status(execution)
+
+
+def prepared(found: Execution | Refusal) -> Execution:
+    assert isinstance(found, Execution), found
+    return found
 
 
 @pytest.fixture
@@ -164,7 +170,7 @@ def job(name: str, **more: Any) -> Json:
 def test_an_execution_is_kept_before_it_begins(bench: Callable[..., Bench]) -> None:
     made = bench()
     request = StartRequest("p", ARN, "e", parse(definition([job("A")])), {}, None, {})
-    execution = made.engine.prepare(request)
+    execution = prepared(made.engine.prepare(request))
     assert made.status(execution) == "Executing"
     assert made.jobs.ran == []
     assert made.engine.busy is False
@@ -328,3 +334,53 @@ def test_recovery_tells_what_a_killed_server_left(bench: Callable[..., Bench]) -
     assert after.status(execution) == "Failed"
     assert {name: step.status for name, step in after.steps(execution).items()} == {"A": "Failed"}
     assert "ProcessingJob" in after.steps(execution)["A"].metadata
+
+
+def test_the_end_of_an_execution_does_not_take_its_retry_along(bench: Callable[..., Bench]) -> None:
+    """Its state is kept before its end is told: a client may retry it in between."""
+    made = bench(FakeJobs(reasons=["AlgorithmError: no, exit code: 1"]))
+    first = made.start(job("A"))
+    assert made.ended(first) == "Failed"
+    second = prepared(made.engine.resume(made.record(first), {"PipelineVersionId": 1}, 3))
+    assert (made.status(second), made.record(second)["limit"]) == ("Executing", 3)
+    made.engine.begin(second)
+    made.running(2)
+    made.engine._ended(first)
+    assert made.engine.stop(second.arn) is True
+    assert made.ended(second) == "Stopped"
+    assert made.steps(second)["A"].attempt == 2
+
+
+def test_a_retry_over_and_over_loses_nothing(bench: Callable[..., Bench]) -> None:
+    made = bench(FakeJobs(quick=True, reasons=["AlgorithmError: no, exit code: 1"] * 30))
+    execution = made.start(job("A"), job("B", DependsOn=["A"]))
+    for _ in range(30):
+        eventually(lambda: made.status(execution) == "Failed", "the failure")  # told a moment later
+        made.engine.begin(prepared(made.engine.resume(made.record(execution), {}, None)))
+    assert made.ended(execution) == "Succeeded"
+    assert (made.steps(execution)["A"].attempt, made.steps(execution)["B"].attempt) == (31, 1)
+
+
+def test_a_cache_that_cannot_be_read_is_a_miss_that_says_so(bench: Callable[..., Bench]) -> None:
+    made = bench(FakeJobs(quick=True))
+    read = made.database.get
+
+    def broken(kind: str, key: str) -> Json | None:
+        if kind == RESULT:
+            raise LocalError("the disk is on fire")
+        return read(kind, key)
+
+    made.database.get = broken  # type: ignore[method-assign]
+    execution = made.start(job("A", CacheConfig={"Enabled": True, "ExpireAfter": "PT1H"}))
+    assert made.ended(execution) == "Succeeded"
+    assert made.steps(execution)["A"].cache_miss == "the cache cannot be read: the disk is on fire"
+
+
+def test_of_each_key_and_status_one_result_is_kept(bench: Callable[..., Bench]) -> None:
+    made = bench(FakeJobs(quick=True, reasons=["AlgorithmError: no, exit code: 1"]))
+    for _ in range(5):
+        made.ended(made.start(job("A")))
+    kept = made.database.list(RESULT)
+    assert sorted(body["entry"]["status"] for body in kept) == ["Failed", "Succeeded"]
+    made.engine.forget("p")
+    assert made.database.list(RESULT) == []
