@@ -103,9 +103,8 @@ def _supervise(child: int, started: int, wakeup: int, control: Control, private:
     poll = select.poll()
     for descriptor in (0, started, wakeup):
         poll.register(descriptor, select.POLLIN)
-    terminate, running, deadline = False, False, float("inf")
-    for line in control.waiting():
-        terminate, deadline = True, min(deadline, _deadline(line))
+    running, deadline = False, _obey(control.waiting())
+    terminate = deadline < float("inf")
     while (code := _reap(child)) is None:
         left = deadline - time.monotonic()
         if left <= 0:
@@ -124,11 +123,8 @@ def _supervise(child: int, started: int, wakeup: int, control: Control, private:
                 if lines is None:
                     poll.unregister(0)
                     _kill(child, private)
-                for line in lines or []:
-                    if line.startswith(b"connect"):
-                        _connect(int(line.split()[1]))
-                    else:
-                        terminate, deadline = True, min(deadline, _deadline(line))
+                asked = _obey(lines or [])
+                terminate, deadline = terminate or asked < float("inf"), min(deadline, asked)
         if terminate and running:
             terminate = False
             if not _listens(child):
@@ -163,9 +159,16 @@ def _listens(child: int) -> bool:
     return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
-def _deadline(stop: bytes) -> float:
-    """When the grace of a `stop SECONDS` line is over."""
-    return time.monotonic() + float(stop.split()[1])
+def _obey(lines: list[bytes]) -> float:
+    """Answer `connect PORT` lines; when the grace of the earliest `stop SECONDS` is over (infinite: none)."""
+    deadline = float("inf")
+    for line in lines:
+        word, value = line.split()
+        if word == b"connect":
+            _connect(int(value))
+        else:
+            deadline = min(deadline, time.monotonic() + float(value))
+    return deadline
 
 
 def _reap(child: int) -> int | None:

@@ -51,6 +51,14 @@ def test_a_program_is_reached_once_it_listens(either_jobs: Jobs, port: int) -> N
         job.container.connect()
 
 
+def test_a_question_that_comes_together_with_the_order_is_answered(jobs: Jobs, port: int) -> None:
+    job = serve(jobs, port, "first")
+    with pytest.raises(ConnectionRefusedError, match="nobody answers there"):
+        job.container.connect()
+    assert job.waits_for("ready")
+    assert ask(job) == b"hello first"
+
+
 def test_jobs_serve_the_same_port_at_once_and_the_machine_does_not(jobs: Jobs, port: int) -> None:
     first, second = serve(jobs, port, "first"), serve(jobs, port, "second")
     assert first.waits_for("ready")
