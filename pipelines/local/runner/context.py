@@ -22,10 +22,14 @@ _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
 @dataclass(frozen=True)
 class Copy:
-    """One file, symbolic link or empty directory of the context, and its absolute path in the image."""
+    """One file, symbolic link or empty directory of the context, and its absolute path in the image.
+
+    `program`: executable there, whatever its mode.
+    """
 
     source: Path
     destination: str
+    program: bool = False
 
 
 @dataclass(frozen=True)

@@ -40,4 +40,4 @@ def _place(copy: Copy, root: Path) -> None:
         return
     shutil.copyfile(copy.source, target)
     # Writable whatever the snapshot's mode, executable when the file was.
-    target.chmod(0o755 if copy.source.stat().st_mode & 0o111 else 0o644)
+    target.chmod(0o755 if copy.program or copy.source.stat().st_mode & 0o111 else 0o644)

@@ -23,22 +23,25 @@ _PYTHON = re.compile(
 
 @dataclass(frozen=True)
 class StandIn:
-    """What runs for the images whose URI matches `pattern`; `programs`: path in the image → file beside this one."""
+    """What runs for the images whose URI matches `pattern`: a requirements file and programs that lie beside this one.
+
+    `programs`: path in the image → file.
+    """
 
     pattern: str
+    like: str
     packages: str
     programs: dict[str, str] = field(default_factory=dict)
     entrypoint: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
 
     def image(self, uri: str) -> Image:
-        requirements = _HERE / f"{self.packages}.txt"
         return Image(
             entrypoint=self.entrypoint,
             environment=self.environment,
-            copies=tuple(Copy(_HERE / name, path) for path, name in self.programs.items()),
-            requirements=requirements,
-            notices=(f"pipelines: {uri} is AWS's; here {_said(requirements)} stand in for it",),
+            copies=tuple(Copy(_HERE / name, path, program=True) for path, name in self.programs.items()),
+            requirements=_HERE / f"{self.packages}.txt",
+            notices=(f"pipelines: packages like those of {self.like} stand in for {uri}",),
         )
 
 
@@ -46,11 +49,12 @@ _TRAIN = {"/usr/local/bin/train": "script_mode.py"}  # `docker run IMAGE train`
 # Spark would look up the machine's name, which a job without a network cannot.
 _SPARK = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_HOSTNAME": "localhost"}
 TABLE = (
-    StandIn(_AWS + r"sagemaker-scikit-learn:1\.4.*", "scikit_learn_1_4", _TRAIN),
-    StandIn(_AWS + r"sagemaker-scikit-learn:.*", "scikit_learn_1_2", _TRAIN),
-    StandIn(_AWS + r"sagemaker-xgboost:.*", "xgboost_1_7", _TRAIN),
+    StandIn(_AWS + r"sagemaker-scikit-learn:1\.4.*", "scikit-learn 1.4", "scikit_learn_1_4", _TRAIN),
+    StandIn(_AWS + r"sagemaker-scikit-learn:.*", "scikit-learn 1.2", "scikit_learn_1_2", _TRAIN),
+    StandIn(_AWS + r"sagemaker-xgboost:.*", "XGBoost 1.7", "xgboost_1_7", _TRAIN),
     StandIn(
         _AWS + r"sagemaker-spark-processing:.*",
+        "Spark 3.5",
         "spark_3_5",
         {"/usr/local/bin/smspark-submit": "spark_submit.py"},
         ("smspark-submit",),
@@ -66,9 +70,3 @@ def stand_in(uri: str) -> Image | None:
         return Image(cmd=("python3",), python=python["version"])
     found = (entry for entry in TABLE if re.fullmatch(entry.pattern, uri))
     return next((entry.image(uri) for entry in found), None)
-
-
-def _said(requirements: Path) -> str:
-    """The packages of a requirements file, in a line."""
-    lines = (line.partition(";")[0].strip() for line in requirements.read_text(encoding="utf-8").splitlines())
-    return ", ".join(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
