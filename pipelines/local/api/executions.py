@@ -160,7 +160,9 @@ class ExecutionApi:
             and version in (None, record["details"]["PipelineVersionId"])
         ]
         keys = {"CreationTime": "start_time", "PipelineExecutionArn": "arn"}
-        answer = page(ordered(found, request, keys), request, "PipelineExecutionSummaries")
+        answer = page(
+            ordered(found, request, keys), request, "PipelineExecutionSummaries", name=lambda record: record["arn"]
+        )
         answer["PipelineExecutionSummaries"] = [
             _summary(record) | self._aliases(record) for record in answer["PipelineExecutionSummaries"]
         ]
@@ -174,7 +176,7 @@ class ExecutionApi:
         listed = _by_start(self.engine.state(record))
         if request.get("SortOrder") != "Ascending":
             listed.reverse()
-        answer = page(listed, request, "PipelineExecutionSteps")
+        answer = page(listed, request, "PipelineExecutionSteps", name=lambda item: item[0])
         answer["PipelineExecutionSteps"] = [
             _step(name, step, definition.step(name).raw) for name, step in answer["PipelineExecutionSteps"]
         ]

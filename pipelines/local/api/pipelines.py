@@ -136,7 +136,9 @@ class PipelineApi:
             if record["PipelineName"].startswith(prefix) and within(request, "Created", record["CreationTime"])
         ]
         keys = {"CreationTime": "CreationTime", "Name": "PipelineName"}
-        answer = page(ordered(found, request, keys), request, "PipelineSummaries")
+        answer = page(
+            ordered(found, request, keys), request, "PipelineSummaries", name=lambda record: record["PipelineName"]
+        )
         answer["PipelineSummaries"] = [self._summary(record) for record in answer["PipelineSummaries"]]
         return answer
 

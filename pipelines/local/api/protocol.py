@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from pipelines.errors import LocalError, PipelinesError
 from pipelines.local.wsgi import Environ, StartResponse
@@ -18,10 +18,12 @@ from pipelines.service_model import request_faults
 
 Json = dict[str, Any]
 Operation = Callable[[Json], Json]
+T = TypeVar("T")
 MAX_BODY = 8 << 20  # bytes; a definition has at most 1 MiB
 _DRAIN = 64 << 20  # a client that still sends does not read its refusal
 _PIECE = 1 << 20
 _NUMBER = re.compile(r"[0-9]{1,18}")
+_TOKEN = re.compile(r"([0-9]{1,18})(?::(.+))?")  # how many items came before, and the last of them
 _log = logging.getLogger(__name__)
 
 
@@ -120,16 +122,30 @@ def read_request(environ: Environ) -> Json:
     return request
 
 
-def page(items: list[Any], request: Json, key: str, default: int = 100) -> Json:
-    """One page of a list, with the token of the next. Raises `ApiError` for a token that is not ours."""
-    token = request.get("NextToken") or "0"
-    if not _NUMBER.fullmatch(token):
-        raise invalid(f"NextToken {token!r} is not valid")
-    start, size = int(token), int(request.get("MaxResults") or default)
-    answer: Json = {key: items[start : start + size]}
-    if start + size < len(items):
-        answer["NextToken"] = str(start + size)
+def page(
+    items: Sequence[T], request: Json, key: str, default: int = 100, name: Callable[[T], object] | None = None
+) -> Json:
+    """One page of a list, with the token of the next. Raises `ApiError` for a token that is not ours.
+
+    With `name`, the next page begins after the item that ended this one, wherever that stands by then.
+    """
+    start, size = _start(items, request.get("NextToken") or "0", name), int(request.get("MaxResults") or default)
+    end = start + size
+    answer: Json = {key: list(items[start:end])}
+    if end < len(items):
+        answer["NextToken"] = f"{end}:{name(items[end - 1])}" if name else str(end)
     return answer
+
+
+def _start(items: Sequence[T], token: str, name: Callable[[T], object] | None) -> int:
+    match = _TOKEN.fullmatch(token)
+    if not match:
+        raise invalid(f"NextToken {token!r} is not valid")
+    if name and match[2]:
+        for index, item in enumerate(items):
+            if str(name(item)) == match[2]:
+                return index + 1
+    return int(match[1])
 
 
 def ordered(items: list[Json], request: Json, keys: Mapping[str, str], default_order: str = "Descending") -> list[Json]:

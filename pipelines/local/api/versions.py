@@ -26,7 +26,7 @@ class VersionApi:
         found = [version for version in versions if within(request, "Created", version["CreationTime"])]
         if request.get("SortOrder") == "Ascending":
             found.reverse()
-        answer = page(found, request, "PipelineVersionSummaries")
+        answer = page(found, request, "PipelineVersionSummaries", name=lambda version: version["PipelineVersionId"])
         newest = self._newest_executions(record)
         answer["PipelineVersionSummaries"] = [
             _summary(record, version, newest) for version in answer["PipelineVersionSummaries"]

@@ -335,6 +335,17 @@ def test_executions_are_listed_newest_first_by_time_arn_and_page(aws: LocalAws) 
     assert listed(CreatedBefore=middle, SortOrder="Ascending") == arns[:2]
 
 
+def test_pages_go_on_where_they_ended_when_something_new_comes_between(aws: LocalAws) -> None:
+    pipeline = aws.create([fail()])
+    arns = [aws.wait(aws.start(pipeline)).arn for _ in range(3)]
+    first = aws.sagemaker.list_pipeline_executions(PipelineName=pipeline, MaxResults=2)
+    aws.wait(aws.start(pipeline))
+    rest = aws.sagemaker.list_pipeline_executions(PipelineName=pipeline, MaxResults=2, NextToken=first["NextToken"])
+    pages = (*first["PipelineExecutionSummaries"], *rest["PipelineExecutionSummaries"])
+    assert [item["PipelineExecutionArn"] for item in pages] == arns[::-1]
+    assert "NextToken" not in rest
+
+
 def test_an_execution_that_is_not_there_is_not_found(aws: LocalAws) -> None:
     arn = f"arn:aws:sagemaker:eu-central-1:123456789012:pipeline/{fresh()}/execution/abcdefghijkl"
     for operation in (
