@@ -31,6 +31,7 @@ from pipelines.local.engine import Engine
 from pipelines.local.execution import Services
 from pipelines.local.home import Home
 from pipelines.local.jobs.job import Host
+from pipelines.local.jobs.model import Models
 from pipelines.local.jobs.service import KINDS, Jobs
 from pipelines.local.moto import Moto, MotoError
 from pipelines.local.runner.process import ProcessRunner
@@ -87,8 +88,9 @@ class LocalSageMaker:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="document")
         runners, process = Runners(home, region, report), ProcessRunner(home.environments, report)
         runners.remove_leftovers()
-        host = Host(home, store, process, region, ACCOUNT, now, settled=runners.settled)
         moto = Moto(database, region, now)
+        models = Models(moto).find
+        host = Host(home, store, process, region, ACCOUNT, now, settled=runners.settled, models=models)
         targets = Targets(moto.call, lambda call: send(sagemaker, call))
         self._bus = EventBus(moto, targets, ACCOUNT, now)
         self._scheduler = Scheduler(moto, targets, now, ClockAlarm(now))

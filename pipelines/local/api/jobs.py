@@ -1,4 +1,4 @@
-"""Create, describe, stop, list and delete Processing and Training jobs (CONTRACT.md section 4)."""
+"""Create, describe, stop, list and delete jobs (CONTRACT.md section 4)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from pipelines.local.database import Database
 from pipelines.local.jobs.job import ENDED, IN_PROGRESS
 from pipelines.local.jobs.service import KINDS, JobExistsError, JobRefusedError, Jobs
 
+_NOT_IN_AWS = ("DeleteTransformJob",)
+
 
 @dataclass(frozen=True)
 class JobApi:
-    """Operations on the jobs of one kind: "Processing" or "Training"."""
+    """Operations on the jobs of one kind ("Processing", "Training" …), as far as AWS has them."""
 
     kind: str
     jobs: Jobs
@@ -22,13 +24,14 @@ class JobApi:
     workers: Executor
 
     def operations(self) -> dict[str, Operation]:
-        return {
+        ours = {
             f"Create{self.kind}Job": self.create,
             f"Describe{self.kind}Job": self.describe,
             f"Stop{self.kind}Job": self.stop,
             f"Delete{self.kind}Job": self.delete,
             f"List{self.kind}Jobs": self.list,
         }
+        return {name: operation for name, operation in ours.items() if name not in _NOT_IN_AWS}
 
     def create(self, request: Json) -> Json:
         arguments = {key: value for key, value in request.items() if key not in (self._name, "Tags")}

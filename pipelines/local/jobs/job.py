@@ -24,6 +24,7 @@ from pipelines.local.images import image_of
 from pipelines.local.jobs.cluster import Cluster, Ending, Runner
 from pipelines.local.jobs.continuous import Watch, Watcher
 from pipelines.local.jobs.message import NotTextError, read_message
+from pipelines.local.jobs.model import Model, no_model
 from pipelines.local.jobs.parse import BadUriError
 from pipelines.local.jobs.pipe import Pipe
 from pipelines.local.jobs.place import Place, below, host_names, outermost
@@ -54,7 +55,8 @@ class JobError(Exception):
 class Host:
     """What jobs run on: the home folder, the objects, the runner of containers, a clock, the user's settings.
 
-    `settled` gives the host of a new job, with the settings and the runner of that moment.
+    `models` finds those of the registry. `settled` gives the host of a new job, with settings and runner of that
+    moment.
     """
 
     home: Home
@@ -66,6 +68,7 @@ class Host:
     stop_grace: float = STOP_GRACE_SECONDS
     settings: Settings = field(default_factory=Settings)
     settled: Callable[[Host], Host] = lambda host: host
+    models: Callable[[str], Model] = no_model
 
 
 class Job(ABC):

@@ -13,10 +13,11 @@ from pipelines.local.database import Database
 from pipelines.local.jobs.job import ENDED, FAILED, INTERRUPTED, Host, Job, Json
 from pipelines.local.jobs.processing import ProcessingJob
 from pipelines.local.jobs.training import TrainingJob
+from pipelines.local.jobs.transform import TransformJob
 from pipelines.local.runner.scratch import remove
 from pipelines.service_model import request_faults
 
-KINDS: Mapping[str, type[Job]] = {"Processing": ProcessingJob, "Training": TrainingJob}
+KINDS: Mapping[str, type[Job]] = {"Processing": ProcessingJob, "Training": TrainingJob, "Transform": TransformJob}
 _END_GRACE_SECONDS = 10.0  # of the server's own end: who waits for it wants his prompt back
 
 
@@ -29,7 +30,7 @@ class JobRefusedError(Exception):
 
 
 class Jobs:
-    """Jobs by kind ("Processing", "Training") and name. ARNs are lower-case, so the case of a name does not count."""
+    """Jobs by kind ("Processing", "Training" …) and name. ARNs are lower-case, so the case of a name does not count."""
 
     def __init__(
         self, host: Host, database: Database, observe: Callable[[str, Json], None] = lambda _kind, _record: None

@@ -62,6 +62,7 @@ def step_kinds(parts: Parts) -> Kinds:
     table: dict[str, StepKind] = {
         types.PROCESSING: JobStep(parts.jobs, "Processing", "ProcessingJob"),
         types.TRAINING: JobStep(parts.jobs, "Training", "TrainingJob"),
+        types.TRANSFORM: JobStep(parts.jobs, "Transform", "TransformJob"),
         types.MODEL: CreateModel(parts.moto),
         types.REGISTER_MODEL: RegisterModel(parts.moto),
         types.LAMBDA: LambdaStep(parts.home, parts.functions, parts.settings, stubs),
