@@ -176,7 +176,7 @@ def halfway(action: Action, before: State) -> Iterator[State]:
             # The rule is new already; its target is the old one, or none.
             value = applied(action, before)["notifications"][item.name]
             old = before["notifications"].get(item.name, {"value": {}})["value"]
-            for target in (old, {}):
+            for target in (old, dict[str, str]()):
                 there = {"to": target.get("to", ""), "role": target.get("role", "")}
                 changed = {**value, "value": {**value["value"], **there}}
                 yield _with(before, "notifications", {item.name: changed})
