@@ -50,6 +50,7 @@ from pipelines.plan import (
 from pipelines.plan.record import with_digests
 from pipelines.plan.requests import GROUP, rule_request, schedule_request, targets_request
 from pipelines.remote import AwsRemote
+from pipelines.roles import check_schedule_roles
 from pipelines.schedule import aws_name
 from pipelines.spec import Pipeline
 
@@ -135,6 +136,7 @@ def apply(made: Plan, site: Site, live: Live | None = None) -> Deployment:
     remote = site.remote(made.pipeline)
     live = live or read_live(remote, made.needs)
     left = remaining(made, live)
+    _check_roles(left, site)
     for action in left:
         if isinstance(action, _PREPARATIONS):
             site.report(in_words(action))
@@ -156,6 +158,14 @@ def apply(made: Plan, site: Site, live: Live | None = None) -> Deployment:
     assert live.pipeline is not None  # noqa: S101 -- a plan creates it, or found it
     site.report(f"pipeline {made.pipeline}: {said}")
     return Deployment(live.pipeline.arn, said, left)
+
+
+def _check_roles(actions: tuple[Action, ...], site: Site) -> None:
+    """The local environment has no roles."""
+    puts = [action for action in actions if isinstance(action, PutSchedule)]
+    if puts and not site.gateway.target.is_local:
+        for note in check_schedule_roles((put.schedule.role for put in puts), puts[0].pipeline, site.gateway):
+            site.report(note)
 
 
 def _refuse_what_is_missing(made: Plan, live: Live) -> None:

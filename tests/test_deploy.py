@@ -15,6 +15,7 @@ from pipelines.context import read_context
 from pipelines.definition import parse
 from pipelines.deploy import Site, apply, make_plan, wanted
 from pipelines.errors import AwsError, LocalError, UsageError
+from pipelines.roles import trust_statement
 from pipelines.schedule import Schedule
 from pipelines.service_model import request_faults
 from pipelines.spec import Notification, Pipeline, Target
@@ -42,6 +43,12 @@ class FakeGateway:
 
     def account(self) -> str:
         return self.its_account
+
+    def role_trust(self, _arn: str) -> dict:
+        return {"Statement": [trust_statement("scheduler.amazonaws.com")]}
+
+    def denied_actions(self, _role: str, _actions: list[str], _resource: str) -> list[str]:
+        return []
 
     def ensure_bucket(self) -> None:
         self.done.append("bucket")
@@ -440,3 +447,16 @@ def test_bucket_that_is_not_there_is_told_before_anything_is_planned(compiled):
         carry_out(compiled, gateway)
     assert caught.value.what == "there is no bucket bucket-dev"
     assert caught.value.problems[0].fix == "create the bucket, or correct `bucket:` of environment dev"
+
+
+def test_schedule_whose_role_cannot_start_the_pipeline_is_refused_before_anything_is_changed(compiled):
+    gateway = FakeGateway(DEV)
+    gateway.denied_actions = lambda _role, actions, _resource: actions
+    scheduled = replace(compiled, target=replace(DEV, schedules={"nightly": NIGHTLY}))
+    with pytest.raises(UsageError, match="the role may not start the pipeline"):
+        carry_out(scheduled, gateway)
+    assert gateway.done == []
+    local = FakeGateway(LOCAL, account="")
+    local.denied_actions = gateway.denied_actions
+    carry_out(replace(scheduled, target=replace(LOCAL, schedules={"nightly": NIGHTLY})), local)
+    assert "schedule" in local.done

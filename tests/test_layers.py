@@ -23,7 +23,7 @@ ROWS = (
     ("definition", "spec", "schedule"),
     ("compile", "checks", "plan", "service_model", "graph"),
     ("aws", "images", "local"),
-    ("deploy", "remote", "executions", "report", "diagnosis", "comparison"),
+    ("deploy", "remote", "roles", "executions", "report", "diagnosis", "comparison"),
     ("cli", "testing", "__main__"),
 )
 # Rooms of one row that lean on one another, from one side only.
@@ -33,6 +33,7 @@ WITHIN_A_ROW = {
     ("checks", "service_model"),
     ("spec", "schedule"),
     ("deploy", "remote"),
+    ("deploy", "roles"),
     ("report", "executions"),
     ("images", "aws"),
     ("diagnosis", "executions"),

@@ -21,6 +21,7 @@ from pipelines.aws import Gateway
 from pipelines.definition import parse
 from pipelines.engine import Engine
 from pipelines.errors import LocalError
+from pipelines.roles import trust_statement
 from pipelines.service_model import request_faults
 from pipelines.spec import Target
 
@@ -103,10 +104,17 @@ class Account:
             assert objects <= self.objects.keys(), "it points at a missing object"
             assert images <= self.images.keys(), "it points at a missing image"
 
-    # STS, S3
+    # STS, IAM, S3
 
     def sts_get_caller_identity(self) -> Json:
         return {"Account": self.number}
+
+    def iam_get_role(self, RoleName: str) -> Json:
+        return {"Role": {"AssumeRolePolicyDocument": {"Statement": [trust_statement("scheduler.amazonaws.com")]}}}
+
+    def iam_simulate_principal_policy(self, **request: Any) -> list[Json]:
+        results = [{"EvalActionName": name, "EvalDecision": "allowed"} for name in request["ActionNames"]]
+        return [{"EvaluationResults": results}]
 
     def s3_head_bucket(self, Bucket: str) -> Json:
         return {} if Bucket in self.buckets else refuse("404")
