@@ -1,8 +1,9 @@
 """One SageMaker job on this machine: what every kind of job shares.
 
-A `Job` is made from a Create…Job request; `run()` stages inputs, runs the containers, one for each host, collects
-outputs and gives the job's Describe response; `stop()` may come from another thread at any time. Whatever goes wrong
-ends the job as Failed with the reason; it does not raise. Outputs are collected from programs that succeeded only.
+A `Job` is made from a Create…Job request; `run()` brings it to its end and gives the job's Describe response; `stop()`
+may come from another thread at any time. Whatever goes wrong ends the job as Failed with the reason; it does not raise.
+A `ContainerJob` stages inputs, runs the containers, one for each host, and collects outputs, from programs that
+succeeded only.
 """
 
 from __future__ import annotations
@@ -85,13 +86,7 @@ class Job(ABC):
         self.request = request
         self._keep = keep
         self._lock = threading.RLock()  # of the record and the wish to stop
-        self._cluster = Cluster(host.stop_grace)
         self._stop_requested = False
-        self._staged: set[PurePosixPath] = set()  # the folders of inputs that no copy was made of
-        self._pipes: list[Pipe] = []
-        self._watches: list[Watch] = []
-        self._rescued = False  # whether the folder holds what could not be uploaded
-        self.failed: Place | None = None  # the host whose program failed
         self.arn = f"arn:aws:sagemaker:{host.region}:{host.account}:{self.kind}/{name.lower()}"
         self.record: Json = {
             **{key: value for key, value in request.items() if value is not None},
@@ -105,6 +100,73 @@ class Job(ABC):
     @property
     def status(self) -> str:
         return str(self.record[f"{self.prefix}JobStatus"])
+
+    def run(self) -> Json:
+        """Run the job to its end and give its record."""
+        self.change(**{f"{self.prefix}StartTime": self._time()})
+        status, reason = self._outcome()
+        self.clean_up()
+        more = {"FailureReason": reason[:1024]} if reason else {}
+        self.change(**{f"{self.prefix}JobStatus": status, f"{self.prefix}EndTime": self._time()}, **more)
+        return self.record
+
+    def stop(self, grace: float | None = None) -> None:
+        """Ask a running job to stop, with `grace` seconds for its programs to end. Returns at once."""
+        with self._lock:
+            if self.status not in (IN_PROGRESS, STOPPING):
+                return
+            self._stop_requested = True
+            if self.status == IN_PROGRESS:
+                self.change(**{f"{self.prefix}JobStatus": STOPPING})
+        self.interrupt(self.host.stop_grace if grace is None else grace)
+
+    def change(self, **values: Any) -> None:
+        """Change the record; readers see one state or the other."""
+        with self._lock:
+            self.record = {**self.record, **values, "LastModifiedTime": self._time()}
+            self._keep(self)
+
+    def _outcome(self) -> tuple[str, str]:
+        """The status that the job ends with, and the reason if it is no success."""
+        try:
+            return self._run()
+        except JobError as error:
+            return FAILED, str(error)
+        except StoreError as error:
+            return FAILED, f"ClientError: {error.message}"
+        except LocalError as error:
+            return FAILED, f"{error.what}; fix: {error.problems[0].fix}"
+        except Exception as error:  # noqa: BLE001 -- a job that ends in silence would be waited for for ever
+            _log.exception("job %s", self.name)
+            return FAILED, f"InternalServerError: {type(error).__name__}: {error}"
+
+    def _time(self) -> float:
+        return self.host.now().timestamp()
+
+    @abstractmethod
+    def _run(self) -> tuple[str, str]:
+        """Bring the job to its end: `_outcome`, or what it turns into one."""
+
+    @abstractmethod
+    def interrupt(self, grace: float) -> None:
+        """End what runs: SIGTERM to programs, SIGKILL after `grace` seconds. Returns at once."""
+
+    @abstractmethod
+    def clean_up(self) -> None:
+        """Remove what the job needed while it ran."""
+
+
+class ContainerJob(Job):
+    """A job of containers, one for each host."""
+
+    def __init__(self, host: Host, name: str, request: Json, keep: Callable[[Job], None]) -> None:
+        super().__init__(host, name, request, keep)
+        self._cluster = Cluster(host.stop_grace)
+        self._staged: set[PurePosixPath] = set()  # the folders of inputs that no copy was made of
+        self._pipes: list[Pipe] = []
+        self._watches: list[Watch] = []
+        self._rescued = False  # whether the folder holds what could not be uploaded
+        self.failed: Place | None = None  # the host whose program failed
 
     @property
     def instance_count(self) -> int:
@@ -131,47 +193,14 @@ class Job(ABC):
         """The log of the first host."""
         return self.places[0].log
 
-    def run(self) -> Json:
-        """Run the job to its end and give its record."""
-        self.change(**{f"{self.prefix}StartTime": self._time()})
-        status, reason = self._outcome()
+    def interrupt(self, grace: float) -> None:
+        self._cluster.stop(grace)
+
+    def clean_up(self) -> None:
         for pipe in self._pipes:
             pipe.close()
         if not self._rescued:
             remove(self.folder)
-        more = {"FailureReason": reason[:1024]} if reason else {}
-        self.change(**{f"{self.prefix}JobStatus": status, f"{self.prefix}EndTime": self._time()}, **more)
-        return self.record
-
-    def stop(self, grace: float | None = None) -> None:
-        """Ask a running job to stop: SIGTERM to its programs, SIGKILL after `grace` seconds. Returns at once."""
-        with self._lock:
-            if self.status not in (IN_PROGRESS, STOPPING):
-                return
-            self._stop_requested = True
-            if self.status == IN_PROGRESS:
-                self.change(**{f"{self.prefix}JobStatus": STOPPING})
-        self._cluster.stop(self.host.stop_grace if grace is None else grace)
-
-    def change(self, **values: Any) -> None:
-        """Change the record; readers see one state or the other."""
-        with self._lock:
-            self.record = {**self.record, **values, "LastModifiedTime": self._time()}
-            self._keep(self)
-
-    def _outcome(self) -> tuple[str, str]:
-        """The status that the job ends with, and the reason if it is no success."""
-        try:
-            return self._run()
-        except JobError as error:
-            return FAILED, str(error)
-        except StoreError as error:
-            return FAILED, f"ClientError: {error.message}"
-        except LocalError as error:
-            return FAILED, f"{error.what}; fix: {error.problems[0].fix}"
-        except Exception as error:  # noqa: BLE001 -- a job that ends in silence would be waited for for ever
-            _log.exception("job %s", self.name)
-            return FAILED, f"InternalServerError: {type(error).__name__}: {error}"
 
     def _run(self) -> tuple[str, str]:
         remove(self.folder)
@@ -358,10 +387,7 @@ class Job(ABC):
         network = self.request.get("NetworkConfig") or self.request
         return bool(network.get("EnableNetworkIsolation"))
 
-    def _time(self) -> float:
-        return self.host.now().timestamp()
-
-    def collect_stopped(self) -> None:  # noqa: B027 -- most kinds leave nothing
+    def collect_stopped(self) -> None:
         """Put into the store what a job that was stopped, or took too long, is to leave there."""
 
     def collected(self) -> Sequence[PurePosixPath]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipelines.local.jobs.job import MAX_RUNTIME_SECONDS, Job, JobError, Json
+from pipelines.local.jobs.job import MAX_RUNTIME_SECONDS, ContainerJob, JobError, Json
 from pipelines.local.jobs.message import crosses_link, first_kilobyte
 from pipelines.local.jobs.place import Place, below
 from pipelines.local.jobs.source import MANIFEST, PREFIX, Source
@@ -16,7 +16,7 @@ _CONTAINER_ROOT = PurePosixPath("/opt/ml")
 _DATA_ROOT = PurePosixPath("/opt/ml/processing")
 
 
-class ProcessingJob(Job):
+class ProcessingJob(ContainerJob):
     """Containers with inputs and outputs below /opt/ml/processing."""
 
     kind = "processing-job"

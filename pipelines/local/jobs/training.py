@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipelines.local.jobs.job import COMPLETED, FAILED, STOPPED, STOPPING, Host, Job, JobError, Json
+from pipelines.local.jobs.job import COMPLETED, FAILED, STOPPED, STOPPING, ContainerJob, Host, Job, JobError, Json
 from pipelines.local.jobs.message import NotTextError, crosses_link
 from pipelines.local.jobs.parse import split_uri
 from pipelines.local.jobs.place import Place
@@ -32,7 +32,7 @@ class Group:
     places: tuple[Place, ...]
 
 
-class TrainingJob(Job):
+class TrainingJob(ContainerJob):
     """Containers with channels below /opt/ml/input/data and a model in /opt/ml/model."""
 
     kind = "training-job"

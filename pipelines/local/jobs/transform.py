@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 from pipelines.local.jobs.filters import DataProcessing, FilterError, data_processing
-from pipelines.local.jobs.job import COMPLETED, FAILED, STOPPED, Host, Job, JobError, Json
+from pipelines.local.jobs.job import COMPLETED, FAILED, STOPPED, ContainerJob, Host, Job, JobError, Json
 from pipelines.local.jobs.model import Model, ModelError
 from pipelines.local.jobs.parse import BadUriError, split_uri
 from pipelines.local.jobs.records import MEBIBYTE, MULTI, SINGLE, Payload, RecordError, Splitting, assembled
@@ -43,7 +43,7 @@ class Limits:
     splitting: Splitting
 
 
-class TransformJob(Job):
+class TransformJob(ContainerJob):
     """One container that serves, and the requests that it is sent."""
 
     kind = "transform-job"
@@ -54,8 +54,8 @@ class TransformJob(Job):
         super().__init__(host, name, request, keep)
         self._server: Container | None = None
 
-    def stop(self, grace: float | None = None) -> None:
-        super().stop(grace)
+    def interrupt(self, grace: float) -> None:
+        super().interrupt(grace)
         with self._lock:
             server = self._server
         if server:
