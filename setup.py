@@ -29,6 +29,8 @@ setup(
         "flask>=3",
         "flask-cors>=6",
         "jsonpath-ng>=1.6",
+        # Timezones of schedules, where the machine has no database of them.
+        "tzdata",
         # Builds the environment of a job's image from its own requirements, in seconds.
         "uv>=0.9",
     ],

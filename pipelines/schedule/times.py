@@ -68,7 +68,10 @@ def time_zone(name: str) -> zoneinfo.ZoneInfo:
             return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         pass
-    close = nearest(name, zoneinfo.available_timezones())
+    known = zoneinfo.available_timezones()
+    if not known:
+        raise ScheduleError("this Python has no database of timezones", "install it: pip install tzdata")
+    close = nearest(name, known)
     fix = f"did you mean {close!r}?" if close else "use a name such as UTC or Europe/Berlin"
     raise ScheduleError(f"there is no timezone {name!r}", fix)
 

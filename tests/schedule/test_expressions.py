@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import sys
+import zoneinfo
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import example, given
@@ -160,6 +163,31 @@ def test_unknown_timezone_names_the_nearest_one() -> None:
     assert (caught.value.what, caught.value.fix) == (
         "there is no timezone 'Europe/Berln'",
         "did you mean 'Europe/Berlin'?",
+    )
+
+
+@pytest.fixture
+def without_system_database() -> Iterator[None]:
+    zoneinfo.reset_tzpath(to=())
+    zoneinfo.ZoneInfo.clear_cache()
+    yield
+    zoneinfo.reset_tzpath()
+
+
+@pytest.mark.usefixtures("without_system_database")
+def test_timezones_need_no_database_of_the_system() -> None:
+    assert time_zone("Europe/Berlin").utcoffset(datetime(2026, 7, 1)) == timedelta(hours=2)
+
+
+@pytest.mark.usefixtures("without_system_database")
+def test_without_any_database_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("tzdata", "tzdata.zoneinfo", "tzdata.zoneinfo.Europe"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ScheduleError) as caught:
+        time_zone("Europe/Berlin")
+    assert (caught.value.what, caught.value.fix) == (
+        "this Python has no database of timezones",
+        "install it: pip install tzdata",
     )
 
 
