@@ -34,7 +34,7 @@ from processing.recipe.model import Feature, Recipe
 from processing.sql import statistics as sql
 from processing.sql.dialect import Dialect
 from processing.task import FittedTarget, Task
-from processing.transforms.interface import CannotFit, FoldSum, Moments, Statistics
+from processing.transforms.interface import CannotFit, Clip, FoldSum, Moments, Statistics
 
 MAX_CATEGORIES = 50_000
 """Of one feature: they are written into features.json, a row for each fold into a lookup table."""
@@ -42,6 +42,9 @@ MAX_CATEGORIES = 50_000
 LONG = 50_000
 """Values beyond which a quantile is found by way of buckets: counting each distinct value takes memory, and at 800,000
 distinct ones five times as long."""
+
+ROW = "1"
+"""An expression that every row has a value of."""
 
 REFINEMENTS = 3
 """How often a bucket that is still long is cut again; after that its values are counted, spilling if need be."""
@@ -88,30 +91,44 @@ class TrainingSplit:
             raise Unanswered
         return [self._known[question] for question in questions]
 
-    def moments(self, expression: str) -> Moments:
-        """Exact: the same on every run, whatever the number of threads."""
+    def mean(self, expression: str, clip: Clip = None) -> float | None:
+        """Exact: the same on every run, whatever the number of threads. None when there is no value."""
         ((count, low, high),) = self._ask(Extent(expression))
         if not count:
-            return Moments(0, 0.0, 0.0)
-        largest = max(abs(low), abs(high))
-        mean = self._mean(expression, largest, count)
-        # A deviation is at most twice the largest magnitude.
-        variance = self._mean(sql.squares_sql(expression, mean, self.dialect), 4 * largest * largest, count)
-        return Moments(count, mean, variance**0.5)
+            return None
+        largest = max(abs(sql.clipped(value, clip)) for value in (low, high))
+        return self._mean(sql.clipped_sql(expression, clip, self.dialect), largest, count)
 
-    def _mean(self, expression: str, largest: float, count: int) -> float:
+    def moments(self, expression: str, clip: Clip = None, fill: float | None = None) -> Moments:
+        """Exact, as the mean is."""
+        ((count, low, high),) = self._ask(Extent(expression))
+        filled = self._ask(Extent(ROW))[0][0] - count if fill is not None else 0
+        if not count + filled:
+            return Moments(0, 0.0, 0.0)
+        values = [sql.clipped(value, clip) for value in (low, high)] if count else []
+        largest = max(map(abs, [*values, fill] if filled and fill is not None else values))
+        shaped = sql.clipped_sql(expression, clip, self.dialect)
+        mean = self._mean(shaped, largest, count, fill or 0.0, filled)
+        # A deviation is at most twice the largest magnitude.
+        squares = sql.squares_sql(shaped, mean, self.dialect)
+        apart = (fill or 0.0) - mean
+        variance = self._mean(squares, 4 * largest * largest, count, apart * apart, filled)
+        return Moments(count + filled, mean, variance**0.5)
+
+    def _mean(self, expression: str, largest: float, count: int, fill: float = 0.0, filled: int = 0) -> float:
+        """Of the expression's values, and of `filled` times the same value."""
         power = sql.exponent(largest)
         (total,) = self._ask(Sum(expression, power))
-        return sql.average(total, power, count)
+        return sql.average(total + filled * sql.scaled(fill, power), power, count + filled)
 
-    def quantiles(self, expression: str, probabilities: Sequence[float]) -> tuple[float, ...]:
-        """Exact, with linear interpolation; empty when there is no value."""
+    def quantiles(self, expression: str, probabilities: Sequence[float], clip: Clip = None) -> tuple[float, ...]:
+        """Exact, with linear interpolation; empty when there is no value. Clipped values keep their ranks."""
         ((count, low, high),) = self._ask(Extent(expression))
         if not count:
             return ()
         places = [sql.quantile_ranks(count, probability) for probability in probabilities]
         ranks = sorted({rank for first, second, _ in places for rank in (first, second)})
-        values = self._at(expression, (low, high, count), ranks, REFINEMENTS)
+        values = [sql.clipped(one, clip) for one in self._at(expression, (low, high, count), ranks, REFINEMENTS)]
         found = dict(zip(ranks, values, strict=True))
         return tuple(
             found[first] + (found[second] - found[first]) * along if along else found[first]

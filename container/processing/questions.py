@@ -114,11 +114,24 @@ def answer(
             scanned.setdefault(counted(question.expression) or every, []).append(question)
     for values, asked in scanned.items():
         found |= dict(_scanned(source, values, asked))
-    for question in questions:
-        if question not in found:
+    summed: dict[str, Sequence[tuple[Any, ...]]] = {}
+    for question in sorted(questions, key=lambda one: not isinstance(one, FoldSums)):
+        if isinstance(question, Categories) and question.expression in summed:
+            found[question] = _categories(summed[question.expression])
+        elif question not in found:
             own = counted(question.expression) if isinstance(question, Ranks) else None
             found[question] = _looked_up(source, own or every, question)
+        if isinstance(question, FoldSums):
+            summed[question.expression] = found[question]
     return found
+
+
+def _categories(sums: Sequence[tuple[Any, ...]]) -> list[tuple[Any, int]]:
+    """Rows of (category, count), of those of the categories' folds."""
+    counts: dict[Any, int] = {}
+    for value, _, rows, *_ in sums:
+        counts[value] = counts.get(value, 0) + rows
+    return list(counts.items())
 
 
 def _scanned(

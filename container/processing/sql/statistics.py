@@ -49,6 +49,29 @@ def joined(high: int | None, low: int | None) -> int:
     return (int(high or 0) << LOW_BITS) + int(low or 0)
 
 
+def scaled(value: float, power: int) -> int:
+    """What one value adds to the sum: the same arithmetic on doubles as in `sum_columns`."""
+    whole = value * 2.0 ** (power - LOW_BITS)
+    high = math.floor(whole)
+    return joined(high, math.floor((whole - high) * 2.0**LOW_BITS))
+
+
+def clipped(value: float, clip: Sequence[float] | None) -> float:
+    """The value, or the bound that it passed."""
+    if clip is None:
+        return value
+    low, high = clip
+    return low if value < low else high if value > high else value
+
+
+def clipped_sql(value: str, clip: Sequence[float] | None, dialect: Dialect) -> str:
+    """The same in SQL. CASE rather than least and greatest: those would turn null into a bound."""
+    if clip is None:
+        return value
+    low, high = map(dialect.number, clip)
+    return f"CASE WHEN {value} < {low} THEN {low} WHEN {value} > {high} THEN {high} ELSE {value} END"
+
+
 def squares_sql(expression: str, mean: float, dialect: Dialect) -> str:
     """The squared deviation of a value, as an expression to sum."""
     centred = f"(({expression}) - {dialect.number(mean)})"

@@ -18,9 +18,13 @@ Statistics = Mapping[str, Any]
 """Fitted values, as JSON holds them."""
 
 
+Clip = Sequence[float] | None
+"""A lower and an upper bound."""
+
+
 @dataclass(frozen=True)
 class Moments:
-    """Of the non-null values: how many, their mean, their population standard deviation."""
+    """Of the values that are not null: how many, their mean, their population standard deviation."""
 
     count: int
     mean: float
@@ -41,7 +45,11 @@ class FoldSum:
 
 
 class Fitter(Protocol):
-    """Questions about the training split; `expression` is SQL over the staged columns."""
+    """Questions about the training split; `expression` is SQL over the staged columns.
+
+    `clip` are bounds that take the place of what lies outside them, `fill` is what takes the place of null: told apart
+    from the expression, so that what is known of its plain values need not be asked again.
+    """
 
     @property
     def dialect(self) -> Dialect: ...
@@ -49,9 +57,11 @@ class Fitter(Protocol):
     @property
     def target(self) -> FittedTarget: ...
 
-    def moments(self, expression: str) -> Moments: ...
+    def mean(self, expression: str, clip: Clip = None) -> float | None: ...
 
-    def quantiles(self, expression: str, probabilities: Sequence[float]) -> tuple[float, ...]: ...
+    def moments(self, expression: str, clip: Clip = None, fill: float | None = None) -> Moments: ...
+
+    def quantiles(self, expression: str, probabilities: Sequence[float], clip: Clip = None) -> tuple[float, ...]: ...
 
     def most_frequent(self, expression: str) -> float | None: ...
 

@@ -12,8 +12,9 @@ from processing.columns import Column
 from processing.recipe.fields import Fields
 from processing.recipe.options import Choice, Choices, ColumnName, Flag, Real, Rising, Section, option
 from processing.sql.dialect import Dialect
+from processing.sql.statistics import clipped_sql
 from processing.transforms.formula import Formula, FormulaText
-from processing.transforms.interface import CannotFit, Count, Fitter, Output, Rendered, Statistics
+from processing.transforms.interface import CannotFit, Count, Fitter, Moments, Output, Rendered, Statistics
 from processing.transforms.values import NUMBERS, double, held
 
 _BOUND = 1e30
@@ -85,7 +86,7 @@ class _Shaped:
         filled = self._filled(statistics, fitter.dialect)
         match self.spread:
             case "standard":
-                moments = fitter.moments(filled)
+                moments = self._moments(fitter, statistics)
                 self._found([moments.mean] if moments.count else [])
                 statistics |= {"mean": moments.mean, "deviation": moments.deviation}
             case "robust":
@@ -97,19 +98,25 @@ class _Shaped:
         return statistics
 
     def _fill(self, impute: Impute, fitter: Fitter, statistics: Statistics) -> float:
-        clipped = self._clipped(statistics, fitter.dialect)
+        value, clip = self.value(fitter.dialect), statistics.get("clip")
         match impute.way:
             case "constant":
                 return impute.constant or 0.0
             case "median":
-                return self._found(fitter.quantiles(clipped, [0.5]))[0]
+                return self._found(fitter.quantiles(value, [0.5], clip))[0]
             case "mean":
-                moments = fitter.moments(clipped)
-                return self._found([moments.mean] if moments.count else [])[0]
+                found = fitter.mean(value, clip)
+                return self._found([] if found is None else [found])[0]
             case "most_frequent":
-                found = fitter.most_frequent(clipped)
+                found = fitter.most_frequent(self._clipped(statistics, fitter.dialect))
                 return self._found([] if found is None else [found])[0]
         raise ValueError(f"unknown way to impute: {impute.way}")
+
+    def _moments(self, fitter: Fitter, statistics: Statistics) -> Moments:
+        """Of what is to be scaled."""
+        if "log" in self.scale:
+            return fitter.moments(self._filled(statistics, fitter.dialect))
+        return fitter.moments(self.value(fitter.dialect), statistics.get("clip"), statistics.get("impute"))
 
     def _found(self, values: tuple[float, ...] | list[float]) -> tuple[float, ...]:
         if not values:
@@ -118,12 +125,7 @@ class _Shaped:
         return tuple(values)
 
     def _clipped(self, statistics: Statistics, dialect: Dialect) -> str:
-        """CASE rather than least and greatest: those would turn null into a bound."""
-        value = self.value(dialect)
-        if "clip" not in statistics:
-            return value
-        low, high = (dialect.number(bound) for bound in statistics["clip"])
-        return f"CASE WHEN {value} < {low} THEN {low} WHEN {value} > {high} THEN {high} ELSE {value} END"
+        return clipped_sql(self.value(dialect), statistics.get("clip"), dialect)
 
     def _filled(self, statistics: Statistics, dialect: Dialect) -> str:
         """Clipped, filled and, where asked, on the logarithmic scale."""
