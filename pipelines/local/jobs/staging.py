@@ -7,6 +7,7 @@ the store, links are not followed. See docs/decisions/0010-staging-by-overlay.md
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -26,16 +27,19 @@ def bring(store: ObjectStore, items: Iterable[Item], folder: Path, *, link: bool
     """
     with _one_place(str(folder)):
         folder.mkdir(parents=True, exist_ok=True)
-    made = {folder}
+    made: set[str] = set()
+    # Of an item whose key the store has listed or found, the folder alone is left to check, and once is enough.
+    folder_of = functools.cache(lambda bucket, parent: str(store.path(bucket, f"{parent}x").parent))
     for item in items:
         target = folder / item.path
         with _one_place(item.path):
-            if target.parent not in made:
+            if (parent := item.path.rpartition("/")[0]) not in made:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                made.add(target.parent)
-            target.unlink(missing_ok=True)  # never written into: it may be a link to another object
-        if not (link and _link(store.path(item.bucket, item.key), target)):
-            _copy(store, item, target)
+                made.add(parent)
+            above, slash, name = item.key.rpartition("/")
+            if not (link and _link(f"{folder_of(item.bucket, above + slash)}/{name}", target)):
+                target.unlink(missing_ok=True)  # never written into: it may be a link to another object
+                _copy(store, item, target)
 
 
 @contextmanager
@@ -89,10 +93,13 @@ def _refuse(error: OSError) -> NoReturn:
     raise error
 
 
-def _link(source: Path, target: Path) -> bool:
+def _link(source: str, target: Path) -> bool:
     """A hard link; False where there can be none: another file system, another's file, too many links."""
     try:
         os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        target.unlink()
+        return _link(source, target)
     except OSError:
         return False
     return True

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelines.local.runner.image import Image, read_image
+from pipelines.local.runner.launcher import _listens
 from pipelines.local.runner.sandbox import launch_command, plain_order, probe
 
 if TYPE_CHECKING:
@@ -287,6 +288,18 @@ def test_a_stop_that_comes_together_with_the_order_is_heard(tmp_path: Path) -> N
         assert launcher.wait(20) == 128 + signal.SIGTERM
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only /proc tells which signals a program catches")
+@pytest.mark.parametrize("listens", [True, False])
+def test_a_program_without_a_handler_for_sigterm_is_known_not_to_listen(listens: bool) -> None:
+    handler = "signal.signal(signal.SIGTERM, lambda *_: None); " if listens else ""
+    code = f"import signal; {handler}print('ready', flush=True); signal.pause()"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as program:
+        assert program.stdout
+        program.stdout.readline()
+        assert _listens(program.pid) is listens
+        program.kill()
+
+
 STUBBORN = "trap '' TERM; sleep 1234.{n} & setsid sleep 1234.{n} & echo ready; while :; do sleep 1234.{n}; done"
 
 
@@ -333,6 +346,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from pipelines.local.runner.image import bare_image
 from pipelines.local.runner.process import ContainerRequest, ProcessRunner
+from pipelines.local.runner.launcher import _listens
 from pipelines.local.runner.sandbox import Isolation
 home, isolation = Path(sys.argv[1]), Isolation(False, 'test', 'test') if sys.argv[3] == 'plain' else None
 (home / 'ml').mkdir()
