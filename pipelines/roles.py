@@ -15,7 +15,10 @@ from pipelines.spec import Target
 
 SCHEDULER: Final = "scheduler.amazonaws.com"
 START: Final = "sagemaker:StartPipelineExecution"
-_REFUSED: Final = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+_UNANSWERED: Final = {
+    **dict.fromkeys(("AccessDenied", "AccessDeniedException", "UnauthorizedOperation"), "you may not read IAM"),
+    "UnknownOperationException": "what stands in for IAM does not work it out",
+}
 
 
 class Iam(Protocol):
@@ -35,9 +38,9 @@ def check_schedule_roles(roles: Iterable[str], pipeline: str, iam: Iam) -> Itera
         try:
             _check(role, pipeline, iam)
         except AwsError as error:
-            if error.code in _REFUSED:
+            if error.code in _UNANSWERED:
                 needed = f"{SCHEDULER} must be able to assume {role}, and that role to {START}"
-                yield f"note: not checked, because you may not read IAM: {needed}"
+                yield f"note: not checked, because {_UNANSWERED[error.code]}: {needed}"
             elif error.code == "NoSuchEntity":
                 fix = "create it (docs/how-to/iam.md), or correct `role:` of the schedule"
                 raise UsageError("the role of a schedule is not there", where=role, fix=fix) from error
