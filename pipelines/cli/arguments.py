@@ -141,7 +141,7 @@ def build_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
     )
     _yes(rollback)
     _promotion(add("promote", "deploy to an environment exactly what another one runs, its images copied", env=False))
-    add("schedules", "list schedules with their next five starts; the local SageMaker forgets them when it ends")
+    add("schedules", "list schedules with their next five starts; the local SageMaker fires them while it runs")
     _local(add("local", "serve the local SageMaker on 127.0.0.1, in the foreground", env=False))
     return parser, dict(commands.choices)
 
