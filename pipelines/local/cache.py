@@ -27,17 +27,29 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Result:
+    """The result of a step, and those of its outputs that hold objects."""
+
+    entry: CacheEntry
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class StepCache:
     """Results of steps, kept in the database; their objects lie in the store."""
 
     database: Database
     store: ObjectStore
 
-    def keep(self, entry: CacheEntry) -> None:
-        """Keep the result of a step that ended, in the place of an older one with the same key and status."""
-        outputs = [uri for uri in output_uris(entry.properties) if self._holds_objects(uri)]
+    def result(self, entry: CacheEntry) -> Result:
+        """What is to be kept of a step that ended. It looks into the store; `keep` does not."""
+        return Result(entry, tuple(uri for uri in output_uris(entry.properties) if self._holds_objects(uri)))
+
+    def keep(self, result: Result) -> None:
+        """Keep a result, in the place of an older one with the same key and status."""
+        entry = result.entry
         parent = _parent(entry.pipeline, entry.step, entry.status)
-        body = {"entry": entry.to_json(), "outputs": outputs}
+        body = {"entry": entry.to_json(), "outputs": list(result.outputs)}
         self.database.put(RESULT, f"{parent}/{entry.digest}", body, parent=parent, place=entry.end.timestamp())
 
     def answer(self, question: LookUpCache, at: datetime) -> CacheAnswered:

@@ -166,12 +166,13 @@ class Execution:
                 return
             try:
                 transition = advance(self._flow, self.context, self._state, event)
+                cache = self._services.cache
+                results = [cache.result(item.entry) for item in transition.commands if isinstance(item, KeepResult)]
                 self._state = transition.state
                 with self._services.database.transaction():
                     record = self._keep(transition.changed, event.at, self._services.database.put)
-                    for command in transition.commands:
-                        if isinstance(command, KeepResult):
-                            self._services.cache.keep(command.entry)
+                    for result in results:
+                        cache.keep(result)
                 self._tell(record, transition.changed, event.at)
                 for command in transition.commands:
                     self._carry_out(command)

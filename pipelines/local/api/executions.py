@@ -137,13 +137,8 @@ class ExecutionApi:
             "CreationTime": record["start_time"],
             "LastModifiedTime": record["last_modified"],
             **{key: value for key, value in record["details"].items() if key != "PipelineParameters"},
-            **self._aliases(record),
+            **_aliases(self.pipelines.record(record["pipeline_arn"]), record),
         }
-
-    def _aliases(self, record: Json) -> Json:
-        """The aliases that the version of an execution has now."""
-        aliases = aliases_of(self.pipelines.record(record["pipeline_arn"]), record["details"]["PipelineVersionId"])
-        return {"PipelineVersionAliases": aliases} if aliases else {}
 
     def definition(self, request: Json) -> Json:
         record = self.record(request["PipelineExecutionArn"])
@@ -164,7 +159,7 @@ class ExecutionApi:
             ordered(found, request, keys), request, "PipelineExecutionSummaries", name=lambda record: record["arn"]
         )
         answer["PipelineExecutionSummaries"] = [
-            _summary(record) | self._aliases(record) for record in answer["PipelineExecutionSummaries"]
+            _summary(record) | _aliases(pipeline, record) for record in answer["PipelineExecutionSummaries"]
         ]
         return answer
 
@@ -222,6 +217,12 @@ def _parameters(definition: Definition, request: Json) -> dict[str, Any]:
         return dict(resolve_parameters(definition, overrides))
     except ParameterError as error:
         raise invalid("; ".join(f"{item.what} ({item.fix})" for item in error.problems)) from error
+
+
+def _aliases(pipeline: Json, record: Json) -> Json:
+    """The aliases that the version of an execution has now."""
+    aliases = aliases_of(pipeline, record["details"]["PipelineVersionId"])
+    return {"PipelineVersionAliases": aliases} if aliases else {}
 
 
 def _summary(record: Json) -> Json:
