@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipelines.engine import find_engine
+from pipelines.engine import Engine, find_engine
 from pipelines.errors import LocalError
 from pipelines.local.home import Home
 from pipelines.local.jobs.job import Host
@@ -53,11 +53,19 @@ class Runners:
     def _of_engine(self, options: DockerOptions) -> DockerRunner:
         with self._lock:
             if options not in self._docker:
-                runner = DockerRunner(find_engine(), self._home.root, self._report, options.build, options.run)
+                runner = DockerRunner(_engine(), self._home.root, self._report, options.build, options.run)
                 if not self._docker:  # before anything of ours runs in it
                     runner.remove_leftovers()
                 self._docker[options] = runner
             return self._docker[options]
+
+
+def _engine() -> Engine:
+    try:
+        return find_engine()
+    except LocalError as error:
+        fix = "start Docker, or run the jobs as processes: --runner process"
+        raise LocalError(f"no container engine answers: {error.what}", fix=fix) from error
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ what the contract gives it: /opt/ml, its environment, a network or none.
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 import subprocess
 import threading
@@ -45,7 +46,7 @@ class DockerRunner:
         self._label = f"{LABEL}={home.resolve()}"
         self._report = report
         self._build_options = tuple(build_options)
-        self._building = threading.Lock()
+        self._building, self._making = threading.Lock(), threading.Lock()
 
     def overlays(self, _folder: Path) -> bool:
         """No: the engine is given one folder as /opt/ml."""
@@ -59,7 +60,7 @@ class DockerRunner:
         words = ["run", *self._run_options, "--rm", "--name", name, "--label", self._label]
         words += ["--entrypoint", program] if program != OWN_ENTRYPOINT else []
         words += ["--volume", f"{request.opt_ml.resolve()}:/opt/ml"]
-        words += [] if request.network else ["--network", "none"]
+        words += self._network(request)
         words += ["--publish", f"127.0.0.1::{request.port}"] if request.port else []
         variables = dict(request.environment)
         for variable, value in variables.items():
@@ -73,13 +74,43 @@ class DockerRunner:
             env={**variables, **self._engine.environment},
             start_new_session=True,
         )
-        return _Docker(client, self._engine, name, LogWriter(request.log), request.port or 0)
+        return _Docker(
+            client, self._engine, name, LogWriter(request.log), request.port or 0, self._after(image, request)
+        )
 
     def remove_leftovers(self) -> None:
-        """Remove the containers that a killed server of this home left running."""
-        left = self._engine.run("ps", "--all", "--quiet", "--filter", f"label={self._label}", check=False).split()
+        """Remove the containers and networks that a killed server of this home left behind."""
+        ours = ("--quiet", "--filter", f"label={self._label}")
+        left = self._engine.run("ps", "--all", *ours, check=False).split()
         if left:
             self._engine.run("rm", "--force", *left, check=False)
+        networks = self._engine.run("network", "ls", *ours, check=False).split()
+        if networks:
+            self._engine.run("network", "rm", *networks, check=False)
+
+    def _network(self, request: ContainerRequest) -> list[str]:
+        """Options that give a container its network: hosts of one job have one of their own, where they have names."""
+        if len(request.hosts) == 1:
+            return [] if request.network else ["--network", "none"]
+        name, options = self._network_name(request), [] if request.network else ["--internal"]
+        with self._making:
+            if not self._engine.run("network", "ls", "--quiet", "--filter", f"name=^{name}$").strip():
+                self._engine.run("network", "create", "--label", self._label, *options, name)
+        return ["--network", name, "--network-alias", request.host, "--hostname", request.host]
+
+    def _network_name(self, request: ContainerRequest) -> str:
+        return f"pipelines-{hashlib.sha256(f'{self._label} {request.group}'.encode()).hexdigest()[:12]}"
+
+    def _after(self, image: str, request: ContainerRequest) -> Callable[[], None]:
+        """What is done when the container has ended, before anybody is told."""
+
+        def tidy() -> None:
+            if len(request.hosts) > 1:  # refused until the last host has ended
+                self._engine.run("network", "rm", self._network_name(request), check=False)
+            if _is_foreign(request.opt_ml, os.geteuid()):
+                give_back(self._engine, image, request.opt_ml, os.geteuid(), os.getegid())
+
+        return tidy
 
     def _image(self, request: ContainerRequest) -> str:
         folder = request.image.folder
@@ -99,9 +130,16 @@ class _Docker:
     """A container behind `docker run`, which ends with the container's exit code."""
 
     def __init__(
-        self, client: subprocess.Popen[bytes], engine: Engine, name: str, writer: LogWriter, port: int = 0
+        self,
+        client: subprocess.Popen[bytes],
+        engine: Engine,
+        name: str,
+        writer: LogWriter,
+        port: int,
+        after: Callable[[], None],
     ) -> None:
         self._client = client
+        self._after = after
         self._port = port
         self._engine = engine
         self._name = name
@@ -135,8 +173,29 @@ class _Docker:
         code = self._client.wait()
         self._writer.close()
         output.close()
+        with suppress(LocalError):
+            self._after()
         self._code = code if code >= 0 else 128 - code
         self._ended.set()
+
+
+def give_back(engine: Engine, image: str, folder: Path, user: int, group: int) -> None:
+    """Make a user the owner of what a container's root wrote, by the image's own `chown`: nobody else may.
+
+    Where the engine itself runs as that user, root in a container is that user.
+    """
+    rootless = "rootless" in engine.run("info", "--format", "{{.SecurityOptions}}", check=False)
+    owner = "0:0" if rootless else f"{user}:{group}"
+    words = ("--rm", "--network", "none", "--user", "0", "--volume", f"{folder.resolve()}:/opt/ml")
+    engine.run("run", *words, "--entrypoint", "chown", image, "-R", owner, "/opt/ml", check=False)
+
+
+def _is_foreign(folder: Path, user: int) -> bool:
+    """Whether something in the folder is another's, so that `user` cannot move it or take it away."""
+    if user == 0:
+        return False
+    paths = (Path(parent, name) for parent, names, files in os.walk(folder) for name in (*names, *files))
+    return any(path.lstat().st_uid != user for path in paths)
 
 
 def _content(folder: Path) -> str:
