@@ -122,6 +122,7 @@ class PipelineApi:
 
     def describe(self, request: Json) -> Json:
         record = self.chosen(request)
+        del record["PipelineVersionId"]  # AWS's model has no place for it here
         last = self._last_start(record)
         more = {"LastRunTime": last} if last else {}
         return {**record, "CreatedBy": _USER, "LastModifiedBy": _USER, **more}
