@@ -275,7 +275,8 @@ class ObjectStore:
         try:
             yield temporary
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # of a disk that nothing can be removed from; what failed is told already
+                temporary.unlink(missing_ok=True)
 
     def clear_staging(self) -> None:
         """Remove what a killed process left half written. For the one server of this root, before it serves."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -51,3 +52,21 @@ def serve(tmp_path: Path) -> Iterator[Callable[[], LocalAws]]:
     running = daemon.find(home)
     if running:
         os.kill(running.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def mounted() -> Iterator[Callable[..., None]]:
+    """Mounts an empty file system in memory at a folder, or mounts it anew with other options."""
+    folders: set[Path] = set()
+
+    def mount(folder: Path, options: str = "size=1m") -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        words = ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(done.stderr.strip())
+        folders.add(folder)
+
+    yield mount
+    for folder in folders:
+        subprocess.run(["umount", "--lazy", folder], check=True)

@@ -9,6 +9,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,9 @@ class Served:
             return data
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    root = tmp_path_factory.mktemp("served")
+@contextmanager
+def serving(root: Path) -> Iterator[Served]:
+    """A store, served, and a client that never tries again."""
     server = make_server("127.0.0.1", 0, s3_application(ObjectStore(root)), threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -66,11 +67,19 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         aws_secret_access_key="local",
         config=Config(retries={"total_max_attempts": 1}),
     )
-    yield Served(client, url, root)
-    client.close()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield Served(client, url, root)
+    finally:
+        client.close()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("served")) as found:
+        yield found
 
 
 @pytest.fixture
@@ -375,6 +384,36 @@ def test_any_legal_key_round_trips_over_http(s3: Served, key: str) -> None:
     assert listed(s3)[0] == [key]
     s3.s3.delete_object(Bucket="data", Key=key)
     assert listed(s3)[0] == []
+
+
+def test_keys_that_look_alike_stay_apart(s3: Served) -> None:
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    names = [composed, decomposed, composed.upper(), "Stra\u00dfe", "Strasse"]
+    for name in names:
+        s3.put(name, name.encode())
+    assert listed(s3)[0] == sorted(names, key=str.encode)
+    assert [s3.get(name).decode() for name in names] == names
+
+
+def test_the_longest_key_is_kept_and_one_byte_more_is_refused(s3: Served) -> None:
+    longest = "/".join(["d" * 255] * 4)
+    assert len(longest) == 1023
+    s3.put(longest + "/", b"")
+    assert listed(s3)[0] == [longest + "/"]
+    status, code, message = refusal(lambda: s3.put(longest + "/e"))
+    assert (status, code) == (400, "KeyTooLongError")
+    assert "the key has 1025 bytes, S3 allows 1024" in message
+
+
+def test_a_key_and_a_key_below_it_cannot_both_be(s3: Served) -> None:
+    s3.put("a", b"1")
+    status, code, message = refusal(lambda: s3.put("a/b"))
+    assert (status, code) == (409, "KeyConflict")
+    assert "a" in message
+    assert (listed(s3)[0], s3.get("a")) == (["a"], b"1")
+    s3.put("c/d", b"2")
+    assert refusal(lambda: s3.put("c"))[:2] == (409, "KeyConflict")
+    assert s3.get("c/d") == b"2"
 
 
 def test_the_aws_command_copies_lists_and_syncs(s3: Served, tmp_path: Path) -> None:

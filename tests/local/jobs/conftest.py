@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -93,21 +92,3 @@ def bench(tmp_path: Path, environments: Path) -> Iterator[Callable[..., Bench]]:
     yield make
     for database in opened:
         database.close()
-
-
-@pytest.fixture
-def mounted() -> Iterator[Callable[..., None]]:
-    """Mounts an empty file system in memory at a folder, or mounts it anew with other options."""
-    folders: set[Path] = set()
-
-    def mount(folder: Path, options: str = "size=1m") -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        words = ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(done.stderr.strip())
-        folders.add(folder)
-
-    yield mount
-    for folder in folders:
-        subprocess.run(["umount", "--lazy", folder], check=True)
