@@ -62,7 +62,8 @@ class XGBoostModel:
         return {column: float(found.get(name, 0.0)) for name, column in zip(safe_names(columns), columns, strict=True)}
 
     def save(self, path: Path) -> None:
-        self._booster.save_model(path)
+        # XGBoost's own writer does not tell that a disk is full.
+        path.write_bytes(self._booster.save_raw("ubj"))
 
 
 def load(path: Path) -> XGBoostModel:

@@ -270,6 +270,54 @@ def test_the_limits_of_the_machine_are_told_as_such(error: Exception, message: s
     assert limit_problem(ValueError("something else")) is None
 
 
+def program(world: Any, step: str) -> subprocess.Popen[str]:
+    """A step, as a process of its own."""
+    environment = {**os.environ, "OPT_ML": str(world.root), "PYTHONPATH": str(CONTAINER)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "processing", step], env=environment, text=True, stdout=subprocess.PIPE
+    )
+
+
+@pytest.mark.parametrize(
+    ("step", "written", "reason"),
+    [
+        ("train", "model/model.ubj", "failure"),
+        ("train", "model/model.txt", "failure"),
+        ("train", "checkpoints/training.checkpoint.part", "failure"),
+        ("evaluate", "processing/output/evaluation/report.html.part", "message"),
+    ],
+)
+def test_a_full_disk_is_told_as_such(make_world: Callable[..., Any], step: str, written: str, reason: str) -> None:
+    algorithm = "lightgbm" if written.endswith("txt") else "xgboost"
+    world = make_world("binary", algorithm=algorithm, max_rounds=10)
+    if step == "evaluate":
+        world.train()
+        world.give()
+    (world.root / written).parent.mkdir(parents=True, exist_ok=True)
+    (world.root / written).symlink_to("/dev/full")
+    process = program(world, step)
+    process.communicate(timeout=120)
+    told = (world.root / "output" / reason).read_text()
+    assert "is full" in told
+    assert "volume" in told
+    assert process.returncode == 2
+
+
+def test_a_stop_ends_evaluation_at_once_and_says_so(make_world: Callable[..., Any]) -> None:
+    world = make_world("binary")
+    world.train()
+    world.give()
+    process = program(world, "evaluate")
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("evaluate: 700 rows"):
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert (world.root / "output" / "message").read_text() == "Stopped by SIGTERM before the step was done."
+    assert not list(world.root.glob("scratch-*"))
+
+
 def test_references_are_kept_and_read_again_and_count_every_value() -> None:
     values = np.array([1.0, 2.0, 2.0, np.nan, 5.0] * 20, dtype=np.float32)
     found = reference_of(values)
@@ -378,10 +426,7 @@ def cut_in_half(path: Path) -> None:
 
 def stop(world: Any) -> None:
     """Train in a process of its own, and stop it in the third round."""
-    environment = {**os.environ, "OPT_ML": str(world.root), "PYTHONPATH": str(CONTAINER)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "processing", "train"], env=environment, text=True, stdout=subprocess.PIPE
-    )
+    process = program(world, "train")
     assert process.stdout is not None
     while not process.stdout.readline().startswith("round 3:"):
         assert process.poll() is None
