@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 
 from pipelines.local.api.callbacks import CallbackApi
 from pipelines.local.api.executions import ExecutionApi
-from pipelines.local.api.jobs import JobApi
+from pipelines.local.api.jobs import JobApi, TrialApi
 from pipelines.local.api.logs import LogApi
 from pipelines.local.api.pipelines import PipelineApi
 from pipelines.local.api.protocol import ApiError, Json, JsonApi, read_body, read_request, respond
@@ -107,7 +107,7 @@ class LocalSageMaker:
         executions = ExecutionApi(pipelines, self._engine)
         operations = pipelines.operations() | executions.operations()
         operations |= VersionApi(pipelines).operations() | TagApi(database, other).operations()
-        operations |= CallbackApi(callbacks, database).operations()
+        operations |= CallbackApi(callbacks, database).operations() | TrialApi(self.jobs).operations()
         for kind in KINDS:
             operations |= JobApi(kind, self.jobs, database, self._workers).operations()
         sagemaker, logs = JsonApi("sagemaker", operations, other), LogApi(home.logs)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Any
 
 from pipelines.local.api.protocol import ApiError, Json, Operation, given, invalid, not_found, ordered, page, within
 from pipelines.local.api.tags import tag
 from pipelines.local.database import Database
 from pipelines.local.jobs.job import ENDED, IN_PROGRESS
-from pipelines.local.jobs.service import KINDS, JobExistsError, JobRefusedError, Jobs
+from pipelines.local.jobs.service import KINDS, TUNING, JobExistsError, JobRefusedError, Jobs
+from pipelines.local.jobs.tuning import OBJECTIVE, SUMMARIES
 
+_OF_TUNING = ("Strategy", "ResourceLimits", "TrainingJobStatusCounters", "ObjectiveStatusCounters")
 _NOT_IN_AWS = ("DeleteTransformJob",)
 
 
@@ -72,7 +75,7 @@ class JobApi:
         answer = page(ordered(found, request, keys), request, f"{self.kind}JobSummaries")
         names = (f"{self.kind}{name}" for name in ("JobName", "JobArn", "JobStatus", "EndTime"))
         # Training's summaries know no reason and no message, but clients leave out what their model does not have.
-        members = (*names, "CreationTime", "LastModifiedTime", "FailureReason", "ExitMessage")
+        members = (*names, "CreationTime", "LastModifiedTime", "FailureReason", "ExitMessage", *_OF_TUNING)
         key = f"{self.kind}JobSummaries"
         answer[key] = [given(record, *members) for record in answer[key]]
         return answer
@@ -97,3 +100,36 @@ class JobApi:
     @property
     def _name(self) -> str:
         return f"{self.kind}JobName"
+
+
+@dataclass(frozen=True)
+class TrialApi:
+    """The training jobs of a tuning job."""
+
+    jobs: Jobs
+
+    def operations(self) -> dict[str, Operation]:
+        return {"ListTrainingJobsForHyperParameterTuningJob": self.list}
+
+    def list(self, request: Json) -> Json:
+        name, status = request[f"{TUNING}JobName"], request.get("StatusEquals")
+        record = self.jobs.describe(TUNING, name)
+        if record is None:
+            raise not_found(f"Requested resource not found: {KINDS[TUNING].kind} {name}")
+        found = [trial for trial in record[SUMMARIES] if status in (None, trial["TrainingJobStatus"])]
+        if request.get("SortBy") == "FinalObjectiveMetricValue":
+            found = [trial for trial in found if OBJECTIVE in trial]
+        found.sort(key=lambda trial: _trial_key(trial, request), reverse=request.get("SortOrder") == "Descending")
+        return page(found, request, SUMMARIES)
+
+
+def _trial_key(trial: Json, request: Json) -> Any:
+    match request.get("SortBy"):
+        case "FinalObjectiveMetricValue":
+            return trial[OBJECTIVE]["Value"]
+        case "CreationTime":
+            return trial["CreationTime"]
+        case "Status":
+            return trial["TrainingJobStatus"]
+        case _:
+            return trial["TrainingJobName"]

@@ -17,7 +17,7 @@ from pathlib import Path
 from pipelines.local.api.protocol import ApiError, Json, Operation, page
 from pipelines.local.jobs.service import KINDS
 
-_GROUPS = {kind.log_group: name for name, kind in KINDS.items()}
+_GROUPS = {kind.log_group: name for name, kind in KINDS.items() if kind.log_group}
 _PAGE_BYTES = 1 << 20  # CloudWatch Logs' own limits of an answer
 _PAGE_EVENTS = 10_000
 _PAGE_STREAMS = 50

@@ -14,10 +14,17 @@ from pipelines.local.jobs.job import ENDED, FAILED, INTERRUPTED, Host, Job, Json
 from pipelines.local.jobs.processing import ProcessingJob
 from pipelines.local.jobs.training import TrainingJob
 from pipelines.local.jobs.transform import TransformJob
+from pipelines.local.jobs.tuning import TuningJob
 from pipelines.local.runner.scratch import remove
 from pipelines.service_model import request_faults
 
-KINDS: Mapping[str, type[Job]] = {"Processing": ProcessingJob, "Training": TrainingJob, "Transform": TransformJob}
+TUNING = "HyperParameterTuning"
+KINDS: Mapping[str, type[Job]] = {
+    "Processing": ProcessingJob,
+    "Training": TrainingJob,
+    "Transform": TransformJob,
+    TUNING: TuningJob,
+}
 _END_GRACE_SECONDS = 10.0  # of the server's own end: who waits for it wants his prompt back
 
 
@@ -55,7 +62,7 @@ class Jobs:
         with self._lock:
             if self.describe(kind, name) is not None:
                 raise JobExistsError(name)
-            job = KINDS[kind](host, name, request, self._keep)
+            job = self._made(kind, host, name, request)
             self._database.put(job.kind, name.lower(), job.record, place=job.record["CreationTime"])
             self._live[kind, name.lower()] = job
             self._observe(kind, job.record)
@@ -63,6 +70,11 @@ class Jobs:
         if closing:
             job.stop(_END_GRACE_SECONDS)
         return job
+
+    def _made(self, kind: str, host: Host, name: str, request: Json) -> Job:
+        if kind == TUNING:
+            return TuningJob(host, name, request, self._keep, self)
+        return KINDS[kind](host, name, request, self._keep)
 
     def run(self, job: Job) -> Json:
         """Run a job to its end; gives its Describe response."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import tarfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,6 +15,7 @@ from typing import Any
 
 from pipelines.local.jobs.job import COMPLETED, FAILED, STOPPED, STOPPING, ContainerJob, Host, Job, JobError, Json
 from pipelines.local.jobs.message import NotTextError, crosses_link
+from pipelines.local.jobs.metrics import MetricError, compiled, final_metrics
 from pipelines.local.jobs.parse import split_uri
 from pipelines.local.jobs.place import Place
 from pipelines.local.jobs.source import MANIFEST, PREFIX, NothingThereError, Source, list_items
@@ -58,10 +60,18 @@ class TrainingJob(ContainerJob):
     def refuse_what_is_not_here(self) -> None:
         if "TrainingImage" not in self._algorithm:
             raise JobError("not executed locally: a training job without TrainingImage")
+        self._metrics  # noqa: B018 -- raises for a Regex that is none
         for channel in self._channels:
             refuse_channel(channel, self._mode(channel))
         if self._checkpoints:
             _checkpoint_path(self._checkpoints)
+
+    @cached_property
+    def _metrics(self) -> dict[str, re.Pattern[str]]:
+        try:
+            return compiled(self._algorithm.get("MetricDefinitions") or [])
+        except MetricError as error:
+            raise JobError(f"ClientError: {error}") from error
 
     def stage(self) -> None:
         self.check_output("OutputDataConfig", self._output)
@@ -128,6 +138,11 @@ class TrainingJob(ContainerJob):
 
     def collect(self) -> None:
         """One archive of all hosts' files; of files of one path the last host's stays."""
+        metrics = final_metrics((place.log for place in self.places), self._metrics)
+        if metrics:
+            now = self._time()
+            listed = [{"MetricName": name, "Value": value, "Timestamp": now} for name, value in metrics.items()]
+            self.change(FinalMetricDataList=listed)
         self.change(SecondaryStatus="Uploading")
         models = [place.ml / "model" for place in self.places]
         if any(crosses_link(place.ml, place.ml / "model") for place in self.places) or not all(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pipelines.definition import step_types as types
 from pipelines.local.home import Home
-from pipelines.local.jobs.service import Jobs
+from pipelines.local.jobs.service import TUNING, Jobs
 from pipelines.local.moto import Moto
 from pipelines.local.runner.process import ProcessRunner
 from pipelines.local.settings import Settings
@@ -23,6 +23,7 @@ from pipelines.local.steps.model import CreateModel
 from pipelines.local.steps.register import RegisterModel
 from pipelines.local.steps.step import StepKind
 from pipelines.local.steps.stub import Stubs
+from pipelines.local.steps.tuning import TuningStep
 from pipelines.local.store import ObjectStore
 
 
@@ -62,6 +63,7 @@ def step_kinds(parts: Parts) -> Kinds:
     table: dict[str, StepKind] = {
         types.PROCESSING: JobStep(parts.jobs, "Processing", "ProcessingJob"),
         types.TRAINING: JobStep(parts.jobs, "Training", "TrainingJob"),
+        types.TUNING: TuningStep(parts.jobs, TUNING, "TuningJob"),
         types.TRANSFORM: JobStep(parts.jobs, "Transform", "TransformJob"),
         types.MODEL: CreateModel(parts.moto),
         types.REGISTER_MODEL: RegisterModel(parts.moto),
