@@ -5,13 +5,19 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +29,12 @@ if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
     pytest.skip("Spark needs Java", allow_module_level=True)
 
 from processing.contract import Paths  # noqa: E402
+from processing.digests import digests  # noqa: E402
 from processing.errors import ContainerError  # noqa: E402
+from processing.spark import remote  # noqa: E402
 from processing.spark.bundle import write_bundle  # noqa: E402
 from processing.spark.engine import SETTINGS  # noqa: E402
-from processing.spark.program import run  # noqa: E402
+from processing.spark.program import Places, main, run  # noqa: E402
 
 SPLITS = ("train", "validation", "test")
 pytestmark = [pytest.mark.filterwarnings("ignore::ResourceWarning"), pytest.mark.xdist_group("spark")]
@@ -95,7 +103,82 @@ EVERYTHING = """\
 """
 
 
-def test_every_transform_gives_the_same_on_both_engines(make_shop: Callable[[str], Any], session: Any) -> None:
+@dataclass(frozen=True)
+class Program:
+    """The bundle, and Spark's own commands: as on a host with nothing of ours installed."""
+
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        return Path(pyspark.__file__).parent
+
+    def environment(self, root: Path) -> dict[str, str]:
+        bare = Path(sys.base_prefix) / "bin" / "python3"
+        own = {"PATH": os.environ["PATH"], "OPT_ML": str(root), "SPARK_HOME": str(self.home)}
+        return own | {"PYSPARK_PYTHON": str(bare), "SPARK_LOCAL_IP": "127.0.0.1", "TMPDIR": str(self.folder)}
+
+    def submit(self, master: str, root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        settings = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2", "spark.driver.host": "127.0.0.1"}
+        settings |= {"spark.executor.memory": "512m", "spark.executor.cores": "1"}
+        options = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
+        command = [self.home / "bin" / "spark-submit", "--master", master, *options]
+        command += ["--py-files", self.folder / "processing.zip", self.folder / "spark_features.py", *arguments]
+        return subprocess.run(
+            command, env=self.environment(root), capture_output=True, text=True, timeout=300, check=False
+        )
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    write_bundle(tmp_path / "bundle" / "processing.zip")
+    return Program(tmp_path / "bundle")
+
+
+@contextmanager
+def cluster(program: Program, folder: Path, workers: int) -> Iterator[str]:
+    """A Spark master and its workers, each a process; gives the master's URL. Their work lies below `folder`."""
+    run = [program.home / "bin" / "spark-class"]
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(name: str, kind: str, *words: str) -> Path:
+        log = folder / f"{name}.log"
+        words = ("--host", "127.0.0.1", "--port", "0", "--webui-port", "0", *words)
+        with log.open("wb") as out:
+            command = [*run, f"org.apache.spark.deploy.{kind}", *words]
+            started.append(subprocess.Popen(command, env=program.environment(folder), stdout=out, stderr=out))
+        return log
+
+    try:
+        url = found(start("master", "master.Master"), r"Starting Spark master at (spark://\S+)")
+        logs = [
+            start(name, "worker.Worker", "--cores", "1", "--memory", "700m", "--work-dir", str(folder / name), url)
+            for name in (f"worker-{number}" for number in range(workers))
+        ]
+        for log in logs:
+            found(log, "(Successfully registered with master)")
+        yield url
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait(30)
+
+
+def found(log: Path, pattern: str) -> str:
+    """What a log comes to say."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        match = re.search(pattern, log.read_text())
+        if match:
+            return match[1]
+        time.sleep(0.1)
+    raise AssertionError(log.read_text())
+
+
+def test_every_transform_gives_the_same_on_a_cluster_of_two_workers(
+    make_shop: Callable[[str], Any], program: Program, tmp_path: Path
+) -> None:
     one, two = make_shop("one"), make_shop("two")
     odd = ["9001,2024-12-29,Ulm,'\\\"`,inf,20,1", '9002,2024-01-01 05:06:07.5,"a\\\'b",x\\y,1e3,NA,1']
     for shop in (one, two):
@@ -104,8 +187,13 @@ def test_every_transform_gives_the_same_on_both_engines(make_shop: Callable[[str
         shop.write_orders([*shop.orders(), odd[1]])
         shop.write_orders([odd[0].replace("'\\\"`", "back`tick")], "orders-2.csv")
     one.run()
-    run(session, Paths(two.root), None, None)
+    with cluster(program, tmp_path, workers=2) as master:
+        done = program.submit(master, two.root, "--scratch", f"file://{tmp_path}/shared")
+    assert done.returncode == 0, done.stderr[-3000:]
     assert_same(result(one), result(two))
+    for worker in ("worker-0", "worker-1"):
+        (log,) = (tmp_path / worker).glob("app-*/*/stderr")
+        assert "Finished task" in log.read_text()
 
 
 def test_parquet_and_json_and_a_select_and_tasks_on_both_engines(make_shop: Callable[[str], Any], session: Any) -> None:
@@ -132,7 +220,7 @@ def test_parquet_and_json_and_a_select_and_tasks_on_both_engines(make_shop: Call
         head = head.replace("key: [id]", "key: [table.id]").replace("target: delay > 10", "target: table.delay")
         shop.recipe.write_text(f"{head}features:\n{features.replace('column: ', 'column: table.')}")
     one.run()
-    run(session, Paths(two.root), None, None)
+    run(session, Paths(two.root), Places())
     assert_same(result(one), result(two))
 
 
@@ -166,30 +254,70 @@ def test_what_duckdb_refuses_spark_refuses(
 ) -> None:
     change(shop)
     with pytest.raises(ContainerError) as caught:
-        run(session, Paths(shop.root), None, None)
+        run(session, Paths(shop.root), Places())
     assert message in str(caught.value)
 
 
-def test_the_program_runs_under_spark_submit_with_nothing_installed(shop: Any, tmp_path: Path) -> None:
-    bundle = tmp_path / "bundle" / "processing.zip"
-    write_bundle(bundle)
-    first = bundle.read_bytes()
-    write_bundle(bundle)
-    assert bundle.read_bytes() == first
+def test_the_program_runs_under_spark_submit_with_nothing_installed_on_inputs_at_uris(
+    make_shop: Callable[[str], Any], program: Program, tmp_path: Path
+) -> None:
+    one, two = make_shop("one"), make_shop("two")
+    one.run()
+    away = tmp_path / "away"
+    two.raw.rename(away)
+    for split in SPLITS:
+        two.output(split).mkdir(parents=True)
+    places = [f"--input=raw=file://{away}"]
+    places += [f"--output={name}=file://{tmp_path}/made/{name}" for name in (*SPLITS, "features")]
+    done = program.submit("local[2]", two.root, *places)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [path.name for split in SPLITS for path in two.output(split).iterdir()] == []
+    (two.root / "processing" / "output").rename(tmp_path / "local")
+    (tmp_path / "made").rename(two.root / "processing" / "output")
+    assert_same(result(one), result(two))
+    digest = hashlib.sha256((two.output("features") / "features.json").read_bytes()).hexdigest()
+    with duckdb.connect() as connection:
+        for split in SPLITS:
+            files = sorted(two.output(split).glob("*.parquet"))
+            assert all(digests(connection, [path]) == {digest} for path in files)
+
+
+def test_the_bundle_has_the_same_bytes_each_time(program: Program, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "again" / "processing.zip")
+    bundle = program.folder / "processing.zip"
+    assert bundle.read_bytes() == (tmp_path / "again" / "processing.zip").read_bytes()
     assert {"processing/features.py", "yaml/__init__.py"} <= set(zipfile.ZipFile(bundle).namelist())
-    home = Path(pyspark.__file__).parent
-    bare = Path(sys.base_prefix) / "bin" / "python3"
-    environment = {"PATH": os.environ["PATH"], "OPT_ML": str(shop.root), "SPARK_HOME": str(home)}
-    environment |= {"PYSPARK_PYTHON": str(bare), "SPARK_LOCAL_IP": "127.0.0.1", "TMPDIR": str(tmp_path)}
-    given = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2"}
-    options = [word for name, value in given.items() for word in ("--conf", f"{name}={value}")]
-    command = [home / "bin" / "spark-submit", "--master", "local[2]", *options, "--py-files", bundle]
-    (shop.raw / "orders.csv").write_bytes((shop.raw / "orders.csv").read_bytes() + b"x,2024-01-01,Bonn,a,1,3,1\n")
-    command += [bundle.parent / "spark_features.py"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode != 0, done.stderr
+
+
+def test_a_failure_of_the_program_is_its_message_and_exit_code(shop: Any, session: Any) -> None:
+    append(b"x,2024-01-01,Bonn,a,1,3,1")(shop)
+    assert main([], {"OPT_ML": str(shop.root)}) == 2
     told = (shop.root / "output" / "message").read_text()
     assert "orders.csv:802: column 'id': 'x' is not a whole number in plain digits\n  fix: mend the file" in told
+    assert main(["--input", "raw"], {"OPT_ML": str(shop.root)}) == 2
+    assert "write '--input raw=s3://bucket/prefix/'" in (shop.root / "output" / "message").read_text()
+
+
+def test_messages_name_the_uri_of_a_file_and_large_files_are_looked_at_by_their_heads(
+    shop: Any, session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = tmp_path / "away"
+    append(b"9001,2024-01-01,Bonn,a,heavy,3,1")(shop)
+    shop.raw.rename(away)
+    places = Places(inputs={"raw": f"file://{away}"})
+    with pytest.raises(ContainerError, match=rf"file:{away}/orders\.csv:802: column 'weight': 'heavy' is not a number"):
+        run(session, Paths(shop.root), places)
+    monkeypatch.setattr(remote, "HEAD", 4096)
+    with pytest.raises(ContainerError, match=r"^[^\n]*1 record.s. of source 'orders' do not hold what the recipe"):
+        run(session, Paths(shop.root), places)
+    packed = gzip.compress((away / "orders.csv").read_bytes())
+    (away / "orders.csv").unlink()
+    (away / "orders.csv.gz").write_bytes(packed)
+    shop.edit_recipe("orders*.csv", "orders*.csv.gz")
+    with pytest.raises(ContainerError, match=r"^[^\n]*1 record.s. of source 'orders' do not hold what the recipe"):
+        run(session, Paths(shop.root), places)
+    with pytest.raises(ContainerError, match=r"--input raw=file:///nowhere: cannot be listed: .*\n  fix: mend the URI"):
+        run(session, Paths(shop.root), Places(inputs={"raw": "file:///nowhere"}))
 
 
 def test_the_flights_recipe_renders_for_spark_without_duckdb() -> None:

@@ -1,13 +1,13 @@
 """Spark behind the same protocol as DuckDB (database.py): the only door to pyspark's session.
 
-Relations are temporary views. Files lie on a volume that every host has (a replicated processing input), scratch
-tables on the cluster's own file system.
+Relations are temporary views. Files lie on a volume that every host has (a replicated processing input) or at URIs
+(remote.py), scratch tables on the cluster's own file system.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,14 @@ SETTINGS = {
 
 
 class SparkEngine:
-    """A session whose scratch tables lie below `scratch`, a path or URI that all hosts share."""
+    """A session whose scratch tables lie below `scratch`, a URI that all hosts share.
 
-    def __init__(self, session: SparkSession, scratch: str) -> None:
+    `uris` has those of the paths that stand for files and folders elsewhere (remote.py).
+    """
+
+    def __init__(self, session: SparkSession, scratch: str, uris: Mapping[str, str] | None = None) -> None:
         self._session = session
+        self._uris = dict(uris or {})
         self._scratch = scratch.rstrip("/")
         self._numbers = itertools.count()
         self.dialect = Spark(self)
@@ -95,9 +99,9 @@ class SparkEngine:
         writer = (found.coalesce(1) if ordered else found).write.mode("overwrite")
         with _translated():
             if output.format == "csv":
-                writer.option("header", "false").option("emptyValue", "").csv(f"file://{folder}")
+                writer.option("header", "false").option("emptyValue", "").csv(self._place(folder))
             else:
-                writer.parquet(f"file://{folder}")
+                writer.parquet(self._place(folder))
         return int(self._session.sql(f"SELECT count(*) FROM ({query})").collect()[0][0])
 
     def columns_of(self, select: str, where: str) -> list[str]:
@@ -109,7 +113,7 @@ class SparkEngine:
 
     def layout(self, path: Path) -> tuple[tuple[tuple[str, str], ...], int]:
         try:
-            frame = self._session.read.parquet(_uri(path))
+            frame = self._session.read.parquet(self._uri(path))
             rows = frame.limit(1).count()
         except Exception as error:
             raise DataError([_broken(path, error)]) from error
@@ -117,7 +121,7 @@ class SparkEngine:
 
     def broken(self, path: Path) -> Problem | None:
         try:
-            self._session.read.parquet(_uri(path)).write.format("noop").mode("overwrite").save()
+            self._session.read.parquet(self._uri(path)).write.format("noop").mode("overwrite").save()
         except Exception as error:  # noqa: BLE001 - Java's errors have no common class
             return _broken(path, error)
         return None
@@ -139,15 +143,26 @@ class SparkEngine:
             .option("mode", "PERMISSIVE")
             .option("columnNameOfCorruptRecord", self.dialect.corrupt)
         )
-        return self._named(reader.csv([_uri(path) for path in scan.files]))
+        return self._named(reader.csv([self._uri(path) for path in scan.files]))
 
     def json(self, files: Sequence[str], names: Sequence[str]) -> str:
         reader = self._session.read.schema(self._schema(names)).option("mode", "PERMISSIVE")
         reader = reader.option("columnNameOfCorruptRecord", self.dialect.corrupt)
-        return self._named(reader.json([_uri(path) for path in files]))
+        return self._named(reader.json([self._uri(path) for path in files]))
 
     def parquet(self, files: Sequence[str]) -> str:
-        return self._named(self._session.read.parquet(*map(_uri, files)))
+        return self._named(self._session.read.parquet(*map(self._uri, files)))
+
+    def _place(self, path: str | Path) -> str:
+        """The URI of a path."""
+        return self._uris.get(str(path), f"file://{path}")
+
+    def _uri(self, path: str | Path) -> str:
+        """The URI of a path to read; glob characters in a file's name are no pattern."""
+        text = self._place(path)
+        for sign in "\\{}[]*?":
+            text = text.replace(sign, f"\\{sign}")
+        return text
 
     def _schema(self, names: Sequence[str]) -> str:
         return ", ".join(f"{self.dialect.name(name)} STRING" for name in [*names, self.dialect.corrupt])
@@ -179,14 +194,6 @@ def _translated() -> Iterator[None]:
                 [Problem("Spark", f"cannot read: {_first_line(error)}", "upload the file again")]
             ) from error
         raise
-
-
-def _uri(path: str | Path) -> str:
-    """A path of the volume; glob characters in its name are no pattern."""
-    text = str(path)
-    for sign in "\\{}[]*?":
-        text = text.replace(sign, f"\\{sign}")
-    return f"file://{text}" if text.startswith("/") else text
 
 
 def _broken(path: Path, error: Exception) -> Problem:
