@@ -8,7 +8,10 @@ import pytest
 
 from pipelines.context import Context, File
 from pipelines.errors import LocalError
-from pipelines.local.images import find, push
+from pipelines.local.home import Home
+from pipelines.local.images import find, image_of, push
+from pipelines.local.runner.image import Image
+from pipelines.local.settings import ImageSettings, Settings
 
 URI = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/flights:1"
 
@@ -63,3 +66,46 @@ def test_a_context_that_cannot_be_kept_is_named_and_leaves_nothing(tmp_path: Pat
         push(tmp_path / "images", URI, context)
     assert caught.value.problems[0].fix.startswith("free disk space, and let your user read the build context")
     assert list((tmp_path / "images/team").iterdir()) == []
+
+
+def test_what_was_deployed_wins_over_what_the_settings_say_of_an_image(tmp_path: Path, context: Context) -> None:
+    home, said = Home(tmp_path), Settings(images={"*/team/*": ImageSettings(entrypoint=("other",))})
+    assert image_of(home, said, URI, has_program=False) == Image(entrypoint=("other",))
+    push(home.images, URI, context)
+    assert image_of(home, said, URI, has_program=False).entrypoint == ("python3", "/opt/program/main.py")
+
+
+def test_an_image_of_a_folder_is_that_folder_as_it_is_now(tmp_path: Path, context: Context) -> None:
+    said = Settings(images={URI: ImageSettings(build=context.root)})
+    assert image_of(Home(tmp_path), said, URI, has_program=False).folder == context.root
+    (context.root / "Dockerfile").write_text('FROM python:3.11\nENTRYPOINT ["other"]\n')
+    assert image_of(Home(tmp_path), said, URI, has_program=False).entrypoint == ("other",)
+
+
+def test_what_the_settings_say_wins_over_a_stand_in(tmp_path: Path) -> None:
+    uri, mine = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1", tmp_path / "mine.txt"
+    said = ImageSettings(requirements=mine, python="3.11", environment={"A": "1"})
+    image = image_of(Home(tmp_path), Settings(images={"*scikit-learn:*": said}), uri, has_program=False)
+    assert image == Image(requirements=mine, python="3.11", environment={"A": "1"})
+    stand_in = image_of(Home(tmp_path), Settings(), uri, has_program=False)
+    assert stand_in.requirements
+    assert stand_in.requirements.name == "scikit_learn_1_2.txt"
+
+
+def test_an_engine_knows_every_image_that_is_not_built_here(tmp_path: Path, context: Context) -> None:
+    said = Settings("docker", images={"*": ImageSettings(entrypoint=("stand-in",))})
+    for uri in (URI, "python:3.11"):
+        assert image_of(Home(tmp_path), said, uri, has_program=False) == Image(opaque=True)
+    push(Home(tmp_path).images, URI, context)
+    assert image_of(Home(tmp_path), said, URI, has_program=False).folder
+
+
+def test_an_image_that_nothing_is_known_of_needs_a_program_and_is_told_how_to_get_one(tmp_path: Path) -> None:
+    bare = image_of(Home(tmp_path), Settings(), URI, has_program=True)
+    assert (bare.requirements, bare.entrypoint) == (None, ())
+    assert bare.notices == (
+        f"pipelines: nothing is known of {URI}; the program runs in bare Python, without the image's packages",
+    )
+    with pytest.raises(LocalError, match=f"nothing is known of the image {URI}, and the step names no entry") as caught:
+        image_of(Home(tmp_path), Settings(), URI, has_program=False)
+    assert f'the line "{URI}": {{ requirements: ./requirements.txt' in caught.value.problems[0].fix

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipelines.errors import LocalError
 from pipelines.local.runner.dockerfile import expand, parse, words
-from pipelines.local.runner.image import Image, bare_image, command, read_image
+from pipelines.local.runner.image import OWN_ENTRYPOINT, Image, bare_image, command, read_image
 from pipelines.local.runner.layer import place
 from pipelines.local.runner.stage import PATH
 
@@ -283,3 +283,10 @@ def test_any_text_can_be_parsed_and_expanded(text: str) -> None:
     assert isinstance(expand(text, {"a": "1"}), str)
     for instruction in parse(text, "Dockerfile"):
         assert instruction.keyword == instruction.keyword.upper()
+
+
+def test_the_program_of_an_image_that_only_an_engine_knows_is_its_own_unless_one_is_named() -> None:
+    image = Image(opaque=True)
+    assert command(image, None, None) == (OWN_ENTRYPOINT,)
+    assert command(image, None, ["a"]) == (OWN_ENTRYPOINT, "a")
+    assert command(image, ["python3"], ["a"]) == ("python3", "a")
