@@ -49,6 +49,10 @@ def message(text: str) -> None:
     (ML / "output/message").write_text(text)
 
 
+def read(pipe: str, target: str) -> None:
+    write(target, (HERE / pipe).read_text())
+
+
 def list_(target: str) -> None:
     files = sorted(
         path.relative_to(HERE / "input").as_posix() for path in (HERE / "input").rglob("*") if path.is_file()
@@ -72,6 +76,7 @@ def train() -> None:
     learned = {"hyperparameters": json.loads((config / "hyperparameters.json").read_text()), "channels": channels}
     (ML / "model").mkdir(parents=True, exist_ok=True)
     (ML / "model/model.json").write_text(json.dumps(learned, sort_keys=True))
+    say(f"loss: {learned['hyperparameters'].get('depth', 0)}")
 
 
 class Capitals(http.server.BaseHTTPRequestHandler):
@@ -99,6 +104,7 @@ WORDS = {
     "write": (write, 2),
     "say": (say, 1),
     "message": (message, 1),
+    "read": (read, 2),
     "list": (list_, 1),
     "host": (host, 1),
     "touch-input": (touch_input, 0),
