@@ -271,3 +271,19 @@ def test_aws_variables_of_the_caller_do_not_reach_the_server(serve: Serve, monke
     assert ended.status == "Succeeded"
     pid = daemon.find(aws.home).pid  # type: ignore[union-attr]
     assert b"AWS_PROFILE" not in Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def test_settings_that_change_hold_for_the_next_job_without_a_restart(serve: Serve) -> None:
+    aws = serve()
+    job = aws.job()
+    job["AppSpecification"] = {"ImageUri": "other:1"}
+    assert aws.run_job(job)["FailureReason"].startswith("nothing is known of the image other:1")
+    settings = {"images": {"other:*": {"entrypoint": ["sh", "-c", "echo $NAME"], "environment": {"NAME": "here"}}}}
+    aws.home.settings.write_text(json.dumps(settings))
+    ended = aws.run_job(job)
+    assert (ended["ProcessingJobStatus"], aws.log(ended["ProcessingJobName"])) == ("Completed", ["here"])
+    aws.home.settings.write_text('{"image": {}}')
+    with pytest.raises(
+        aws.sagemaker.exceptions.ClientError, match="the settings: unknown key 'image'; fix: did you mean"
+    ):
+        aws.run_job(job)
