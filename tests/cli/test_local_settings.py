@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import boto3
 import pytest
 
+from pipelines.cli import main
 from pipelines.cli.arguments import parse_arguments
 from pipelines.cli.project import Project
 from pipelines.errors import SpecError, UsageError
+from pipelines.local import daemon
 from pipelines.local.home import Home
 from pipelines.local.settings import ImageSettings, Settings, read, write
 
@@ -84,3 +88,23 @@ def test_a_runner_where_there_is_none_to_choose_is_refused(words, what, fix):
         parse_arguments(words)
     assert what in caught.value.what
     assert fix in caught.value.problems[0].fix
+
+
+def test_any_folder_will_do_and_what_is_printed_leads_boto3_there(folder, capsys):
+    home = Home(folder / ".pipelines")
+    try:
+        assert main(["local", "--detach"]) == 0
+        endpoint, exports = capsys.readouterr().out.splitlines()
+        assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+", endpoint)
+        variables = dict(word.split("=", 1) for word in exports.removeprefix("export ").split())
+        assert variables["AWS_ENDPOINT_URL"] == endpoint
+        session = boto3.Session(
+            variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1"
+        )
+        client = session.client("sagemaker", endpoint_url=variables["AWS_ENDPOINT_URL"])
+        assert client.list_pipelines()["PipelineSummaries"] == []
+        client.close()
+        assert main(["local", "--stop"]) == 0
+    finally:
+        daemon.stop(home)
+    assert daemon.find(home) is None
