@@ -34,7 +34,6 @@ from pipelines.local.jobs.job import Host
 from pipelines.local.jobs.model import Models
 from pipelines.local.jobs.service import KINDS, Jobs
 from pipelines.local.moto import Moto, MotoError
-from pipelines.local.runner.process import ProcessRunner
 from pipelines.local.runners import Runners
 from pipelines.local.s3.application import is_s3_request, s3_application
 from pipelines.local.scheduler import ClockAlarm, Scheduler
@@ -86,17 +85,17 @@ class LocalSageMaker:
         store.clear_staging()
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="job")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="document")
-        runners, process = Runners(home, region, report), ProcessRunner(home.environments, report)
+        runners = Runners(home, region, report)
         runners.remove_leftovers()
         moto = Moto(database, region, now)
         models = Models(moto).find
-        host = Host(home, store, process, region, ACCOUNT, now, settled=runners.settled, models=models)
+        host = Host(home, store, runners.process, region, ACCOUNT, now, settled=runners.settled, models=models)
         targets = Targets(moto.call, lambda call: send(sagemaker, call))
         self._bus = EventBus(moto, targets, ACCOUNT, now)
         self._scheduler = Scheduler(moto, targets, now, ClockAlarm(now))
         self.jobs = Jobs(host, database, self._bus.job_changed)
         callbacks, settings = Callback(moto, database, self._readers), partial(read, home)
-        parts = Parts(home, store, self.jobs, moto, callbacks, process, settings)
+        parts = Parts(home, store, self.jobs, moto, callbacks, runners.process, settings)
         kinds = step_kinds(parts).behind(faults)
         services = Services(database, store, kinds, now, self._workers, self._readers, self._bus.observe)
         self._engine = Engine(services)

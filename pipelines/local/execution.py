@@ -256,6 +256,8 @@ class Execution:
         told = _Told(self, launch)
         try:
             self._services.kinds.of(launch.type).run(launch, told)
+        except LocalError as error:
+            told.failed(f"ClientError: {error.what}; fix: {error.problems[0].fix}"[:REASON])
         except Exception as error:  # noqa: BLE001 -- logged with its traceback, and told
             _log.exception("step %s", launch.step)
             told.failed(f"{_INTERNAL}: {type(error).__name__}: {error}"[:REASON])

@@ -16,6 +16,7 @@ from pathlib import Path
 from pipelines.engine import Engine, find_engine
 from pipelines.errors import LocalError
 from pipelines.local.home import Home
+from pipelines.local.jobs.cluster import Runner
 from pipelines.local.jobs.job import Host
 from pipelines.local.runner.docker import DockerRunner
 from pipelines.local.runner.process import Container, ContainerRequest, ProcessRunner
@@ -39,7 +40,12 @@ class Runners:
         settings = read(self._home)
         if settings.runner == "docker":
             return replace(host, settings=settings, runner=self._of_engine(settings.docker))
-        return replace(host, settings=settings, runner=_WithEndpoint(self._process, self._home, self._region))
+        return replace(host, settings=settings, runner=self.process)
+
+    @property
+    def process(self) -> Runner:
+        """Runs plain processes, whatever the settings say."""
+        return _WithEndpoint(self._process, self._home, self._region)
 
     def remove_leftovers(self) -> None:
         """Remove the containers that a killed server left running, if this home's jobs run in an engine."""

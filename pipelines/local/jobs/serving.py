@@ -97,6 +97,8 @@ class ModelServer:
         connection = HTTPConnection("localhost", PORT)
         connection.sock = self.connect()
         try:
+            # As http.client does itself: the body would wait for an acknowledgement of the headers.
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.sock.settimeout(seconds)
             connection.request(method, path, body or None, {**headers, "Connection": "close"})
             response = connection.getresponse()

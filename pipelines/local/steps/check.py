@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pipelines.errors import LocalError
 from pipelines.local.home import Home
-from pipelines.local.images import find
+from pipelines.local.images import image_of
 from pipelines.local.jobs.parse import split_uri
 from pipelines.local.jobs.service import Jobs
 from pipelines.local.machine.events import Launch
@@ -52,10 +53,12 @@ class Check(StepKind):
     stubs: Stubs
 
     def run(self, launch: Launch, tell: Tell) -> None:
-        image = (launch.arguments.get("AppSpecification") or {}).get("ImageUri")
-        if not self._runs(launch.arguments):
-            fix = "say what the image is under environments: local: images"
-            self.stubs.instead(launch, tell, f"{launch.type} in the image {image}, of which nothing is known here", fix)
+        application = launch.arguments.get("AppSpecification") or {}
+        has_program = bool(application.get("ContainerEntrypoint"))
+        try:
+            image_of(self.home, self.settings(), str(application.get("ImageUri")), has_program=has_program)
+        except LocalError as error:
+            self.stubs.instead(launch, tell, f"{launch.type}: {error.what}", error.problems[0].fix)
             return
         record = completed(self.jobs, "Processing", launch, tell, lambda arn: _metadata(launch, {}, arn))
         if record is None:
@@ -72,13 +75,6 @@ class Check(StepKind):
             tell.failed(reason, metadata, record | found)
         else:
             tell.succeeded(record | found, metadata)
-
-    def _runs(self, arguments: Json) -> bool:
-        """Whether anything is known of the image, or the request names its program."""
-        application, settings = arguments.get("AppSpecification") or {}, self.settings()
-        uri = str(application.get("ImageUri") or "")
-        known = settings.runner == "docker" or settings.image(uri) or (uri and find(self.home.images, uri))
-        return bool(known or application.get("ContainerEntrypoint"))
 
     def _calculated(self, launch: Launch, record: Json) -> dict[str, str]:
         files = ((name, self._object(record, file)) for name, file in _FILES[launch.type].items())

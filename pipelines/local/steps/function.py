@@ -17,10 +17,11 @@ from typing import Any, Final
 
 from pipelines.errors import LocalError
 from pipelines.local.home import Home
+from pipelines.local.jobs.cluster import Runner
 from pipelines.local.machine.events import Launch
 from pipelines.local.runner.context import Copy
 from pipelines.local.runner.image import Image
-from pipelines.local.runner.process import ContainerRequest, ProcessRunner
+from pipelines.local.runner.process import ContainerRequest
 from pipelines.local.settings import Function, Settings
 from pipelines.local.steps import invoke
 from pipelines.local.steps.outputs import OutputError, declared, listed, typed
@@ -42,7 +43,7 @@ class LambdaStep(StepKind):
     """Invokes functions; a step whose function is not known here may have a stub result."""
 
     home: Home
-    runner: ProcessRunner
+    runner: Runner
     settings: Callable[[], Settings]
     stubs: Stubs
     timeout: float = TIMEOUT_SECONDS

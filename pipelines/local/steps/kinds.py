@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from pipelines.definition import step_types as types
 from pipelines.local.home import Home
+from pipelines.local.jobs.cluster import Runner
 from pipelines.local.jobs.service import TUNING, Jobs
 from pipelines.local.moto import Moto
-from pipelines.local.runner.process import ProcessRunner
 from pipelines.local.settings import Settings
 from pipelines.local.steps.callback import Callback
 from pipelines.local.steps.check import Check
@@ -36,7 +36,7 @@ class Parts:
     jobs: Jobs
     moto: Moto
     callbacks: Callback
-    functions: ProcessRunner
+    functions: Runner
     settings: Callable[[], Settings]
 
 

@@ -125,3 +125,9 @@ def test_a_function_that_takes_too_long_is_ended(aws: LocalAws, tmp_path: Path) 
     step = LambdaStep(aws.home, runner, lambda: settings, Stubs(lambda: settings), timeout=0.5)
     step.run(Launch("Call", "Lambda", {}, "slow", {"FunctionArn": ARN}), told)  # type: ignore[arg-type]
     assert told.reason == f"ClientError: function {ARN}: it took longer than 0.5 seconds"
+
+
+def test_a_function_finds_the_local_sagemaker(aws: LocalAws, call: Callable[..., Json]) -> None:
+    code = "import os\ndef handler(e, c): return {'at': os.environ['AWS_ENDPOINT_URL']}\n"
+    at = get("Steps.Call.OutputParameters['at']")
+    assert aws.run([call(code, {"at": "String"}), fail(message=at)]).steps["Stop"]["FailureReason"] == aws.endpoint

@@ -41,3 +41,13 @@ def test_the_children_of_a_loop_share_the_stub_of_their_step(
 def test_a_stub_does_not_stand_in_for_what_is_executed(aws: LocalAws, configure: Callable[..., None]) -> None:
     configure(stubs={"Job": {}})
     assert aws.run([aws.step("Job", "sys.exit(3)")]).statuses() == {"Job": "Failed"}
+
+
+def test_settings_that_cannot_be_read_fail_the_step_with_the_mend(
+    aws: LocalAws, other: Callable[..., Json], configure: Callable[..., None]
+) -> None:
+    configure()
+    aws.home.settings.write_text('{"stub": {}}', encoding="utf-8")
+    reason = aws.run([other("Cluster", "EMR", EMR)]).steps["Cluster"]["FailureReason"]
+    assert reason.startswith("ClientError: the settings: ")
+    assert "; fix: " in reason
