@@ -62,6 +62,7 @@ format: $(SETUP)
 bench: $(SETUP) $(IMAGE_ENV)/.ready
 	$(BIN)/python benchmarks/commands.py
 	$(BIN)/python benchmarks/steps.py
+	$(BIN)/python benchmarks/planning.py
 	$(BIN)/python benchmarks/staging.py
 	$(BIN)/python benchmarks/scheduling.py
 	$(BIN)/python benchmarks/local_mode.py

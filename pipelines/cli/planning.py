@@ -144,6 +144,8 @@ def rollback(given: argparse.Namespace, terminal: Terminal) -> int:
     number = _version(project, given.version, live.pipeline)
     definition = parse(project.gateway.pipeline_definition(name, number), where=f"version {number} of {name}")
     version = Version(number, definition, _record(project, definition.digest))
+    again = project.command(f"rollback {number}")
+    terminal.note(f"back to version {number}; if it is interrupted, go on with: {again}")
     if version.record is None:
         terminal.note(f"note: no deployment of version {number} is on record: its definition alone comes back")
     made, live = make_plan(rolled_back(name, project.target, version, live), site)

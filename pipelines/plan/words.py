@@ -37,6 +37,8 @@ _COMPARISONS: Final = {
 
 def words(value: Any) -> str:
     """A JSON value: a scalar, an expression, or (as YAML's flow style) a list or object of them."""
+    if isinstance(value, str):
+        return one_line(value)
     if isinstance(value, list):
         return f"[{', '.join(map(words, value))}]"
     if isinstance(value, dict) and not is_expression(value):
@@ -46,6 +48,8 @@ def words(value: Any) -> str:
 
 def one_line(text: str) -> str:
     """Text on one line, whatever stands in it."""
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 

@@ -70,6 +70,7 @@ def test_rollback_brings_a_version_back_with_what_was_deployed_with_it(project, 
     assert back.code == 0, back.err
     assert (back.code, json.loads(back.out)["version"]) == (0, 1)
     assert "create schedule nightly" in back.err
+    assert "back to version 1; if it is interrupted, go on with: pipelines rollback 1\n" in back.err
     assert "nightly" in pipelines("schedules").out
     project.edit("  local:\n    experiment: { name: other }\n", LOCAL)
     assert pipelines("plan", "--detailed-exitcode").code == 0

@@ -59,6 +59,7 @@ class Account:
     rules: dict[str, Json] = field(default_factory=dict)
     targets: dict[str, list[Json]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    copied_from: Account | None = None
     meddle: Callable[[int, Callable[[], Any]], Any] | None = None
 
     def copy(self) -> Account:
@@ -173,6 +174,16 @@ class Account:
         if (repository, tag) in self.images:
             raise LocalError("tag invalid: the tag is immutable")
         self.images[repository, tag] = digest_of(tag)
+        return ""
+
+    def engine_pull(self, words: tuple[str, ...]) -> str:
+        name, _, digest = words[-1].partition("@")
+        assert self.copied_from is not None
+        there = self.copied_from.images.items()
+        assert (name.partition("/")[2], digest) in {(repository, found) for (repository, _), found in there}
+        return ""
+
+    def engine_tag(self, words: tuple[str, ...]) -> str:
         return ""
 
     def engine_context(self, words: tuple[str, ...]) -> str:

@@ -22,7 +22,18 @@ from pipelines.definition import parse
 from pipelines.deploy import Deployment, Site, apply, make_plan, wanted
 from pipelines.errors import AwsError, PipelinesError, UsageError
 from pipelines.images import EcrImages
-from pipelines.plan import Desired, Version, dump, load, read_record, record_key, rolled_back
+from pipelines.plan import (
+    Desired,
+    Version,
+    dump,
+    load,
+    needs,
+    promoted,
+    read_live,
+    read_record,
+    record_key,
+    rolled_back,
+)
 from pipelines.schedule import Schedule
 from pipelines.spec import Notification, Pipeline, Target
 from tests.plan.account import Account, Fault, Killed, MemoryEngine, MemoryGateway
@@ -59,17 +70,19 @@ class Project:
     @cached_property
     def wanted(self) -> Desired:
         (file,) = read_context(self.folder, "recipe.yaml").files
-        upload = Upload(file, DEV.bucket, f"tiny/assets/{file.sha256[:32]}/recipe.yaml")
+        upload = Upload(file, self.target.bucket, f"tiny/assets/{file.sha256[:32]}/recipe.yaml")
         image = ImageSource("tiny", read_context(self.folder, "image"))
         definition = parse(json.dumps(document(fail("Stop", self.message))))
         return wanted(Compiled(definition, self.target, (upload,), (image,)), "", self.pipeline, self.folder)
 
     def site(self, account: Account) -> Site:
+        """A deployment's place; what is copied is copied from the account's own source, by its token."""
         want = self.wanted
         objects = {(upload.bucket, upload.key) for upload in want.uploads}
         account.needed[want.definition.digest] = (objects, {(image.repository, image.tag) for image in want.images})
-        gateway = MemoryGateway(DEV, account)
-        images = EcrImages(gateway, lambda: MemoryEngine(account))
+        gateway = MemoryGateway(self.target, account)
+        source = account.copied_from and MemoryGateway(DEV, account.copied_from)
+        images = EcrImages(gateway, lambda: MemoryEngine(account), lambda _: source or gateway)
         return Site(gateway, images, self.folder, lambda _: None, lambda _: None)
 
     def deploy(self, account: Account) -> Deployment:
@@ -88,6 +101,17 @@ def roll_back(project: Project, account: Account) -> Deployment:
     record = read_record(text, where="record") if text else None
     live = make_plan(project.wanted, site)[1]
     made, live = make_plan(rolled_back("tiny", DEV, Version(1, definition, record), live), site)
+    return apply(made, site, live)
+
+
+def promote(dev: Project, prod: Project, account: Account) -> Deployment:
+    """As `pipelines promote dev prod` does it."""
+    assert account.copied_from is not None
+    remote = dev.site(account.copied_from).remote("tiny")
+    there = read_live(remote, needs(dev.wanted))
+    record = read_record(there.record, where="record") if there.record else None
+    site = prod.site(account)
+    made, live = make_plan(promoted(prod.wanted, "dev", record, there), site)
     return apply(made, site, live)
 
 
@@ -141,12 +165,14 @@ class Case:
     command: Callable[[Account], Any]
 
 
-@pytest.fixture(scope="module", params=["creation", "update", "rollback", "saved plan"])
+@pytest.fixture(scope="module", params=["creation", "update", "rollback", "saved plan", "promotion"])
 def case(request: pytest.FixtureRequest, first: Project, second: Project) -> Case:
     before, name = empty(), request.param
     if name == "creation":
         return Case(name, before, first.deploy)
     first.deploy(before)
+    if name == "promotion":
+        return promotion(first, before)
     if name == "update":
         return Case(name, before, second.deploy)
     if name == "rollback":
@@ -154,6 +180,23 @@ def case(request: pytest.FixtureRequest, first: Project, second: Project) -> Cas
         return Case(name, before, lambda account: roll_back(second, account))
     saved = load(dump(make_plan(second.wanted, second.site(before))[0]), where="plan.json")
     return Case(name, before, lambda account: apply(saved, second.site(account)))
+
+
+def promotion(dev: Project, deployed: Account) -> Case:
+    there = replace(dev.target, name="prod", account="222222222222", bucket="bucket-prod")
+    prod = replace(dev, target=there)
+    account = Account("222222222222", buckets={"bucket-prod"}, copied_from=deployed)
+    return Case("promotion", account, lambda account: promote(dev, prod, account))
+
+
+def test_a_promoted_image_is_copied_and_never_built(first: Project) -> None:
+    dev = empty()
+    first.deploy(dev)
+    case = promotion(first, dev)
+    case.command(case.before)
+    assert {"engine.pull", "engine.tag", "engine.push"} <= set(case.before.calls)
+    assert "engine.build" not in case.before.calls
+    assert case.before.images == dev.images
 
 
 def faults(name: str, at: int) -> tuple[Fault, ...]:
