@@ -17,7 +17,7 @@ from processing.recipe.check import SLICE
 from processing.recipe.model import Recipe
 from processing.recipe.reader import read_recipe
 from processing.sql.dialect import Dialect, DuckDB
-from processing.sql.transform import lookup_columns, lookup_rows, lookup_table, transform_sql
+from processing.sql.transform import lookup_tables, transform_sql
 from processing.task import FittedTarget, read_target
 from processing.transforms.interface import Rendered, Statistics
 
@@ -79,10 +79,8 @@ class Fitted:
 
     def keep_lookups(self, engine: Keeper) -> None:
         """Make the tables that the transform statement joins."""
-        for index, item in enumerate(self.rendered(engine.dialect)):
-            if item.lookup is not None:
-                columns = lookup_columns(item.lookup, engine.dialect)
-                engine.keep(lookup_table(index), columns, lookup_rows(item.lookup))
+        for table in lookup_tables(self.rendered(engine.dialect)):
+            engine.keep(table.name, table.columns(engine.dialect), table.rows())
 
     def sql(
         self, relation: str, dialect: Dialect, own: Sequence[str] = ("key", "target"), *, slices: bool = False

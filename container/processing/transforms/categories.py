@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +110,7 @@ class OneHot(Categorical):
             Output(f"{name}={'(missing)' if one is None else one}", f"CASE WHEN {test} THEN 1 ELSE 0 END")
             for one, test in zip(kept, tests, strict=True)
         ]
-        rest = f"CASE WHEN {' OR '.join(tests)} THEN 0 ELSE 1 END" if tests else "1"
+        rest = f"CASE WHEN {_among(value, kept, dialect)} THEN 0 ELSE 1 END" if tests else "1"
         counts = (Count("in_other", f"({rest}) = 1"),)
         remarks = self.remarks(len(kept) + statistics["folded"])
         return Rendered((*outputs, Output(f"{name}=(other)", rest)), counts=counts, remarks=remarks)
@@ -117,6 +118,12 @@ class OneHot(Categorical):
 
 def _is(value: str, kept: str | None, dialect: Dialect) -> str:
     return f"{value} IS NULL" if kept is None else f"{value} = {dialect.text(kept)}"
+
+
+def _among(value: str, kept: Sequence[str | None], dialect: Dialect) -> str:
+    tests = [_is(value, None, dialect)] if None in kept else []
+    texts = [dialect.text(one) for one in kept if one is not None]
+    return " OR ".join([*tests, *([f"{value} IN ({', '.join(texts)})"] if texts else [])])
 
 
 @dataclass(frozen=True, kw_only=True)

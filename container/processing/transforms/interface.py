@@ -85,12 +85,12 @@ class Lookup:
 
 
 LOOKUP = "{lookup}"
-"""In an output's SQL: the feature's joined lookup table."""
+"""In an output's SQL: what the names of the feature's columns in the joined lookup table start with."""
 
 
 def looked_up(index: int = 0) -> str:
     """The joined row's value at `index`; null where the lookup has no row."""
-    return f"{LOOKUP}.encoded_{index}"
+    return f"{LOOKUP}_{index}"
 
 
 @dataclass(frozen=True)
