@@ -131,6 +131,7 @@ class Journal:
         self._database = database
         self._region = region
         self._numbers = {_key(row): row["number"] for row in database.list(JOURNAL)}
+        self._services = self._of_what()
 
     def remember(self, entry: Entry, answer: str) -> None:
         """Keep a call that changed something. Raises `LocalError` when it cannot be written."""
@@ -139,10 +140,14 @@ class Journal:
             members = _members(entry.call, answer)
             resource = f"{entry.call.service}/{entry.call.region}/{effect.resource.format_map(members)}"
             self._apply(effect, resource, effect.aspect.format_map(members), entry)
+            self._services = self._of_what()
 
     def has(self, service: str) -> bool:
         """Whether anything of a service is kept."""
-        return any(key.startswith(f"{service}/") for key in list(self._numbers))
+        return service in self._services
+
+    def _of_what(self) -> frozenset[str]:
+        return frozenset(key.partition("/")[0] for key in self._numbers)
 
     def entries(self) -> Iterator[Entry]:
         """All that is kept, in the order in which it is to be done again."""

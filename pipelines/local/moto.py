@@ -59,6 +59,8 @@ class Moto:
             return self._change(call, environ, start_response)
         except MotoError as error:
             return _refuse(error, environ, start_response)
+        except LocalError as error:
+            return _refuse(MotoError("InternalFailure", str(error)), environ, start_response)
 
     def prepare(self) -> None:
         """Load moto in the background: the first request that needs it does not wait for its import."""
@@ -116,27 +118,23 @@ class Moto:
         """Let moto carry out a call that is kept when it succeeds."""
         from moto.moto_api._internal import mock_random
 
-        status: list[str] = []
-
-        def started(line: str, headers: Any) -> None:
-            status.append(line)
-            start_response(line, headers)
-
+        started: list[tuple[str, Any]] = []
         with self._lock:
             application = self._loaded()
             entry = Entry(call, secrets.randbits(63), self._now().timestamp())
             mock_random.seed(entry.seed)  # identifiers that moto makes up are made up again
             try:
-                body = b"".join(_run(application, environ, started))
+                body = b"".join(_run(application, environ, lambda *line: started.append(line)))
             finally:
                 mock_random.seed()
-            changed = status[0].startswith("2")
+            changed = started[0][0].startswith("2")
             if changed:
                 _date(entry)
                 self._journal.remember(entry, body.decode(errors="replace"))
         if changed:
             for listener in self._listeners:
                 listener(call.service)
+        start_response(*started[0])
         return [body]
 
     def _loaded(self) -> WsgiApplication:

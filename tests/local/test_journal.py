@@ -149,6 +149,26 @@ def test_what_moto_refuses_is_not_kept(servers: Servers) -> None:
     assert servers.kept() == []
 
 
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (json_call("sqs", REGION, "CreateQueue", {"QueueName": "q"}), b'{"__type": "InternalFailure", "message": "'),
+        (form_call("sns", REGION, "CreateTopic", {"Name": "t"}), b"<Code>InternalFailure</Code><Message>"),
+    ],
+    ids=["json", "form"],
+)
+def test_what_cannot_be_kept_is_refused_in_the_protocol_of_the_request(
+    servers: Servers, call: Call, told: bytes
+) -> None:
+    servers.database.close()
+    answered: list[str] = []
+    body = b"".join(servers.moto(call.environ(), lambda line, _headers: answered.append(line)))
+    assert answered == ["400 Bad Request"]
+    assert told in body
+    assert b"the state cannot be read or written" in body
+    assert b"free disk space" in body
+
+
 def test_versions_of_a_model_package_are_counted_as_before(servers: Servers) -> None:
     servers.json("sagemaker", "CreateModelPackageGroup", ModelPackageGroupName="g")
     arns = [
