@@ -247,31 +247,14 @@ def test_a_request_that_breaks_the_model_is_refused_with_every_fault(aws: LocalA
     assert "RoleArn must match" in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "operation",
-    [
-        "send_pipeline_execution_step_success",
-        "create_transform_job",
-        "create_hyper_parameter_tuning_job",
-    ],
-)
-def test_what_is_not_executed_says_so(aws: LocalAws, operation: str) -> None:
-    requests = {
-        "send_pipeline_execution_step_success": {"CallbackToken": "a" * 10},
-        "create_transform_job": {
-            "TransformJobName": "t",
-            "ModelName": "m",
-            "TransformInput": {"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://a/b"}}},
-            "TransformOutput": {"S3OutputPath": "s3://a/b"},
-            "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
-        },
-        "create_hyper_parameter_tuning_job": {
-            "HyperParameterTuningJobName": "t",
-            "HyperParameterTuningJobConfig": {"Strategy": "Random", "ResourceLimits": {"MaxParallelTrainingJobs": 1}},
-        },
-    }
-    with refused("UnknownOperationException", "not executed locally: "):
-        getattr(aws.sagemaker, operation)(**requests[operation])
+def test_what_is_not_executed_says_so(aws: LocalAws) -> None:
+    stopping = {"MaxRuntimeInSeconds": 60}
+    output = {"S3OutputLocation": "s3://a/b", "TargetDevice": "jetson_nano"}
+    request = {"CompilationJobName": "c", "RoleArn": ROLE, "OutputConfig": output, "StoppingCondition": stopping}
+    with refused("UnknownOperationException", "not executed locally: CreateCompilationJob"):
+        aws.sagemaker.create_compilation_job(**request)
+    with refused("UnknownOperationException", "not executed locally: StopAutoMLJob"):
+        aws.sagemaker.stop_auto_ml_job(AutoMLJobName="a")
 
 
 def test_a_definition_may_hold_any_text(aws: LocalAws) -> None:
