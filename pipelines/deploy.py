@@ -10,7 +10,7 @@ import os
 import runpy
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -147,17 +147,25 @@ def apply(made: Plan, site: Site, live: Live | None = None) -> Deployment:
         # Preparing took its time: someone else may have deployed meanwhile.
         live = read_live(remote, made.needs)
         _refuse_what_is_missing(made, live)
-        arn = live.pipeline.arn if live.pipeline else ""
-        for action in others:
-            site.report(in_words(action))
-            if isinstance(action, CreatePipeline | UpdatePipeline):
-                arn, said = _put_pipeline(action, made, site.gateway)
-            else:
-                _change(action, site.gateway, arn)
+        said = _change_all(others, made, site, live)
         live = _read_back(made, remote, site, live.tags)
     assert live.pipeline is not None  # noqa: S101 -- a plan creates it, or found it
     site.report(f"pipeline {made.pipeline}: {said}")
     return Deployment(live.pipeline.arn, said, left)
+
+
+def _change_all(actions: Iterable[Action], made: Plan, site: Site, live: Live) -> str:
+    """Change the pipeline and what belongs to it; gives what was done to the pipeline itself."""
+    arn, said = live.pipeline.arn if live.pipeline else "", "unchanged"
+    for action in actions:
+        site.report(in_words(action))
+        if isinstance(action, CreatePipeline | UpdatePipeline):
+            # AWS updates whatever is there: this is the last moment to see that it is another one.
+            remaining(made, replace(live, pipeline=site.remote(made.pipeline).pipeline(made.pipeline)))
+            arn, said = _put_pipeline(action, made, site.gateway)
+        else:
+            _change(action, site.gateway, arn)
+    return said
 
 
 def _check_roles(actions: tuple[Action, ...], site: Site) -> None:

@@ -249,8 +249,8 @@ def test_what_differs_is_updated_once(compiled, values, change):
 def test_pipeline_that_another_created_meanwhile_is_left_as_it_is(compiled):
     gateway = FakeGateway(DEV)
     carry_out(compiled, gateway)
-    # It was not there when we looked: for the plan, and right before it was made.
-    answers = iter([None, None])
+    # It was not there when we looked: for the plan, before the first change, and right before it was made.
+    answers = iter([None, None, None])
     gateway.pipeline = lambda name: next(answers, gateway.pipelines[name])
     with pytest.raises(UsageError) as caught:
         carry_out(compiled, gateway)
