@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from pipelines.cli.planning import _carry_out
+from pipelines.cli.terminal import Terminal
+from pipelines.errors import UsageError
+from tests.plan.definitions import wanted
+from tests.plan.world import World
 
 LOCAL = """\
   local:
@@ -117,3 +128,26 @@ def test_a_promotion_is_from_one_real_environment_to_another(project, pipelines)
         assert refused.code == 2
         assert what in refused.err, refused.err
     assert project.is_untouched
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"), [("y\n", True), ("Yes\n", True), ("n\n", False), ("\n", False), ("", False)]
+)
+def test_only_a_yes_is_a_yes(monkeypatch, capsys, typed, expected):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    assert Terminal().confirm("Do that?") is expected
+    assert capsys.readouterr() == ("", "Do that? [y/N]\n")
+
+
+def test_what_is_answered_with_no_is_shown_and_not_done(monkeypatch, capsys):
+    asked = []
+    terminal = Terminal()
+    monkeypatch.setattr(terminal, "confirm", lambda question: asked.append(question), raising=True)
+    here = SimpleNamespace(environment="dev", target=SimpleNamespace(is_local=False, account="111111111111"))
+    world = World()
+    made = world.plan(wanted())
+    with pytest.raises(UsageError, match="nothing was changed"):
+        _carry_out(made, world.live(wanted()), None, here, terminal)
+    assert asked == ["Do that in environment dev (account 111111111111)?"]
+    assert "create pipeline demo" in capsys.readouterr().err
+    assert world.pipelines == {}
