@@ -103,14 +103,16 @@ class TransformJob(ContainerJob):
 
     def _run(self) -> tuple[str, str]:
         self.refuse_what_is_not_here()
-        self.stage()
+        with self._disk("the job's folder"):
+            self.stage()
         if self._stop_requested:
             return STOPPED, ""
-        status, reason = self._serve()
-        if self._stop_requested:
-            return STOPPED, ""
-        if status == COMPLETED:
-            self.collect()
+        with self._rescuing():
+            status, reason = self._serve()
+            if self._stop_requested:
+                return STOPPED, ""
+            if status == COMPLETED:
+                self.collect()
         return status, reason
 
     def _serve(self) -> tuple[str, str]:
