@@ -32,14 +32,15 @@ _LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/se
 # Through these a root of the machine could change the machine.
 _PROC_READ_ONLY = ("sys", "sysrq-trigger", "irq", "bus")
 
-# The grace of a program that SIGTERM does not reach: it would be killed at its end, whatever is waited for.
-_UNHEARD_SECONDS = 10.0
+# How long a program has to begin to listen for SIGTERM; one that never does would only be killed later.
+_UNHEARD_SECONDS, _LOOK_SECONDS = 2.0, 0.05
 
 
 def main() -> NoReturn:
     control = Control()
     order = json.loads(control.first_line())
     wakeup = _catch_signals()
+    proc = os.open("/proc" if sys.platform == "linux" else "/", os.O_RDONLY | os.O_CLOEXEC)
     try:
         if order["private"]:
             _enter_namespaces(order["network"])
@@ -50,7 +51,7 @@ def main() -> NoReturn:
         _say(f"the sandbox cannot be built: {error}")
         sys.exit(125)
     # At once: the interpreter's own end would only cost time.
-    os._exit(_supervise(child, started, wakeup, control, order["private"]))
+    os._exit(_supervise(child, started, wakeup, control, order["private"], proc))
 
 
 def _say(text: str) -> None:
@@ -98,20 +99,21 @@ def _catch_signals() -> int:
     return reader
 
 
-def _supervise(child: int, started: int, wakeup: int, control: Control, private: bool) -> int:
-    """Wait for the job; hand on SIGTERM once its program runs, kill it when the grace is over or the server is gone."""
+def _supervise(child: int, started: int, wakeup: int, control: Control, private: bool, proc: int) -> int:
+    """Wait for the job; hand on SIGTERM once it is heard, kill the job when the grace is over or the server is gone."""
     poll = select.poll()
     for descriptor in (0, started, wakeup):
         poll.register(descriptor, select.POLLIN)
-    running, deadline = False, _obey(control.waiting())
+    running, deadline, unheard = False, _obey(control.waiting()), float("inf")
     terminate = deadline < float("inf")
     while (code := _reap(child)) is None:
-        left = deadline - time.monotonic()
+        left = min(deadline, unheard) - time.monotonic()
         if left <= 0:
             _say("the job did not end in time after SIGTERM and is killed")
-            deadline = float("inf")
+            terminate, deadline, unheard = False, float("inf"), float("inf")
             _kill(child, private)
-        for descriptor, _ in poll.poll(None if deadline == float("inf") else max(left, 0) * 1000 + 1):
+        wait = min(max(left, 0), _LOOK_SECONDS if terminate and running else float("inf"))
+        for descriptor, _ in poll.poll(None if wait == float("inf") else wait * 1000 + 1):
             if descriptor == wakeup:
                 caught = os.read(wakeup, 512)
                 terminate |= signal.SIGTERM in caught or signal.SIGINT in caught
@@ -125,11 +127,11 @@ def _supervise(child: int, started: int, wakeup: int, control: Control, private:
                     _kill(child, private)
                 asked = _obey(lines or [])
                 terminate, deadline = terminate or asked < float("inf"), min(deadline, asked)
-        if terminate and running:
-            terminate = False
-            if not _listens(child):
-                deadline = min(deadline, time.monotonic() + _UNHEARD_SECONDS)
+        if terminate and running and (not private or _listens(child, proc)):
+            terminate, unheard = False, float("inf")
             os.kill(child, signal.SIGTERM)
+        elif terminate and running:
+            unheard = min(unheard, time.monotonic() + _UNHEARD_SECONDS)
     if not private:
         _kill_descendants()
     return code
@@ -149,10 +151,14 @@ def _connect(port: int) -> None:
             control.send(b"-")
 
 
-def _listens(child: int) -> bool:
-    """Whether the program has a handler for SIGTERM; without one, the first process of a container does not notice."""
+def _listens(child: int, proc: int) -> bool:
+    """Whether the program has a handler for SIGTERM; without one, the first process of a container does not notice.
+
+    `proc` is the machine's /proc: what stands at that path is the job's by now.
+    """
     try:
-        with open(f"/proc/{child}/status", encoding="ascii", errors="replace") as file:
+        status = os.open(f"{child}/status", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+        with open(status, encoding="ascii", errors="replace") as file:
             caught = next(line for line in file if line.startswith("SigCgt:"))
     except (OSError, StopIteration):
         return True

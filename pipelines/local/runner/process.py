@@ -77,7 +77,7 @@ class Container(Protocol):
     def stop(self, grace: float) -> None:
         """SIGTERM to its first process, SIGKILL to all of them after `grace` seconds; returns at once.
 
-        A first process without a handler for SIGTERM may be killed after 10 seconds: it will not end by itself.
+        A first process without a handler for SIGTERM may be killed after 2 seconds: it will not end by itself.
         """
 
     def connect(self) -> socket.socket:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipelines.local.runner.image import Image, read_image
-from pipelines.local.runner.launcher import _listens
 from pipelines.local.runner.sandbox import launch_command, plain_order, probe
 
 if TYPE_CHECKING:
@@ -288,16 +287,18 @@ def test_a_stop_that_comes_together_with_the_order_is_heard(tmp_path: Path) -> N
         assert launcher.wait(20) == 128 + signal.SIGTERM
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only /proc tells which signals a program catches")
-@pytest.mark.parametrize("listens", [True, False])
-def test_a_program_without_a_handler_for_sigterm_is_known_not_to_listen(listens: bool) -> None:
-    handler = "signal.signal(signal.SIGTERM, lambda *_: None); " if listens else ""
-    code = f"import signal; {handler}print('ready', flush=True); signal.pause()"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as program:
-        assert program.stdout
-        program.stdout.readline()
-        assert _listens(program.pid) is listens
-        program.kill()
+def test_a_stop_that_comes_before_the_program_listens_waits_until_it_does(jobs: Jobs) -> None:
+    job = jobs("python3", "-c", f"import time; time.sleep(0.3); {HANDLER.strip()}")
+    job.container.stop(30)
+    assert job.end() == 5
+    assert "asked to stop" in job.text()
+
+
+def test_a_program_that_does_not_listen_is_killed_before_its_grace_is_over(jobs: Jobs) -> None:
+    job = jobs("sleep", "60")
+    job.container.stop(50)
+    assert job.end() == 137
+    assert "pipelines: the job did not end in time after SIGTERM and is killed" in job.text()
 
 
 STUBBORN = "trap '' TERM; sleep 1234.{n} & setsid sleep 1234.{n} & echo ready; while :; do sleep 1234.{n}; done"
