@@ -6,7 +6,7 @@ import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from pipelines.errors import UsageError
 
@@ -29,6 +29,12 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         what = "--runner is for the local SageMaker; AWS runs the image itself"
         raise UsageError(what, where=given.command, fix="leave out --runner, or --env")
     return given
+
+
+class _Add(Protocol):
+    """Adds a command."""
+
+    def __call__(self, name: str, text: str, *, env: bool = True, json: bool = True) -> argparse.ArgumentParser: ...
 
 
 class _Parser(argparse.ArgumentParser):
@@ -78,6 +84,13 @@ def build_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
             command.add_argument("--json", action="store_true", help="print JSON for machines")
         return command
 
+    for declare in (_defining, _deploying, _executing):
+        declare(add)
+    _local(add("local", "serve the local SageMaker on 127.0.0.1, in the foreground", env=False))
+    return parser, dict(commands.choices)
+
+
+def _defining(add: _Add) -> None:
     run = add("run", "deploy, start and watch the pipeline in the local SageMaker", env=False)
     _parameters(run)
     _runner(run)
@@ -86,6 +99,9 @@ def build_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
     compiled.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it to a file instead")
     graph = add("graph", "draw the steps and what they wait for", json=False)
     graph.add_argument("--format", choices=["text", "mermaid"], default="text", help="text for people, or Mermaid")
+
+
+def _deploying(add: _Add) -> None:
     plan = add("plan", "show what deploy would change; nothing is changed")
     plan.add_argument("-o", "--output", type=Path, metavar="FILE", help="keep the plan, for `pipelines deploy FILE`")
     plan.add_argument(
@@ -98,6 +114,18 @@ def build_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
     deploy.add_argument("--wait", action="store_true", help="with --start: watch it to its end")
     _parameters(deploy)
     _runner(deploy)
+    rollback = add(
+        "rollback", "deploy an earlier version again, with the role, schedules, notifications and tags it had"
+    )
+    rollback.add_argument(
+        "version", nargs="?", type=int, metavar="VERSION", help="the one before the current if left out"
+    )
+    _yes(rollback)
+    _promotion(add("promote", "deploy to an environment exactly what another one runs, its images copied", env=False))
+    add("schedules", "list schedules with their next five starts; the local SageMaker fires them while it runs")
+
+
+def _executing(add: _Add) -> None:
     start = add("start", "start an execution of the deployed pipeline")
     start.add_argument("--wait", action="store_true", help="watch it to its end")
     _runner(start)
@@ -133,17 +161,6 @@ def build_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
     diff = add("diff", "show what differs between two executions: parameters, definition, steps, metrics")
     diff.add_argument("old", metavar="OLD", help="an execution's id or ARN")
     diff.add_argument("new", nargs="?", metavar="NEW", help="another's; the newest if left out")
-    rollback = add(
-        "rollback", "deploy an earlier version again, with the role, schedules, notifications and tags it had"
-    )
-    rollback.add_argument(
-        "version", nargs="?", type=int, metavar="VERSION", help="the one before the current if left out"
-    )
-    _yes(rollback)
-    _promotion(add("promote", "deploy to an environment exactly what another one runs, its images copied", env=False))
-    add("schedules", "list schedules with their next five starts; the local SageMaker fires them while it runs")
-    _local(add("local", "serve the local SageMaker on 127.0.0.1, in the foreground", env=False))
-    return parser, dict(commands.choices)
 
 
 def _yes(command: argparse.ArgumentParser) -> None:
