@@ -182,13 +182,19 @@ def test_arguments_the_service_would_refuse_fail_the_step(aws: LocalAws) -> None
 
 def test_stopping_stops_what_runs_and_starts_nothing_more(aws: LocalAws) -> None:
     arn = aws.start(aws.create([aws.step("Long", SLEEP), aws.step("Later", after=["Long"])]))
-    job = job_of(aws.wait_for_step(arn, "Long") and eventually(lambda: _with_job(aws, arn, "Long")))
-    aws.wait_for_line(_name(aws, job), "begun")
+    job = _wait_for_program(aws, arn, "Long")
     aws.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
     ended = aws.wait(arn)
     assert ended.status == "Stopped"
     assert ended.statuses() == {"Long": "Stopped"}
     assert aws.sagemaker.describe_processing_job(ProcessingJobName=job)["ProcessingJobStatus"] == "Stopped"
+
+
+def _wait_for_program(aws: LocalAws, arn: str, step: str) -> str:
+    """The name of a step's job, once its program says that it has begun."""
+    job = job_of(aws.wait_for_step(arn, step) and eventually(lambda: _with_job(aws, arn, step)))
+    aws.wait_for_line(_name(aws, job), "begun")
+    return job
 
 
 def _with_job(aws: LocalAws, arn: str, step: str) -> dict[str, object] | None:
@@ -211,7 +217,7 @@ def test_a_stop_at_once_after_the_start_is_heard(aws: LocalAws) -> None:
 def test_a_step_that_waits_for_its_turn_is_not_run_after_a_stop(aws: LocalAws) -> None:
     pipeline = aws.create([aws.step("First", SLEEP), aws.step("Second", SLEEP)])
     arn = aws.start(pipeline, ParallelismConfiguration={"MaxParallelExecutionSteps": 1})
-    aws.wait_for_step(arn, "First")
+    _wait_for_program(aws, arn, "First")
     aws.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
     ended = aws.wait(arn)
     assert (ended.status, ended.statuses()) == ("Stopped", {"First": "Stopped"})
@@ -226,6 +232,7 @@ def test_only_an_execution_that_runs_can_be_stopped(aws: LocalAws) -> None:
 def test_a_repeated_stop_with_its_token_is_answered_as_before(aws: LocalAws) -> None:
     arn = aws.start(aws.create([aws.step("Long", SLEEP)]))
     request = {"PipelineExecutionArn": arn, "ClientRequestToken": "s" * 32}
+    _wait_for_program(aws, arn, "Long")
     aws.sagemaker.stop_pipeline_execution(**request)
     aws.wait(arn)
     assert aws.sagemaker.stop_pipeline_execution(**request)["PipelineExecutionArn"] == arn
