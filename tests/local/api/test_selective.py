@@ -8,6 +8,7 @@ import pytest
 
 from tests.local.api.test_pipelines import refused
 from tests.local.local_aws import BUCKET, Ended, LocalAws, fail, fresh, get, output_of
+from tests.local.test_daemon import SLEEP, begun
 
 WRITE = "(ML / 'processing/output/out/value').write_text(sys.argv[1])"
 CHECK = "assert (ML / 'processing/input/in/value').read_text() == sys.argv[1]"
@@ -100,8 +101,12 @@ def test_a_source_is_an_ended_execution_of_the_same_pipeline(aws: LocalAws) -> N
     missing = other[:-1] + "_"
     with refused("ResourceNotFound", f"Pipeline execution {missing} does not exist"):
         aws.start(pipeline, **config("Second", source=missing))
-    stopped = aws.start(pipeline, ParallelismConfiguration={"MaxParallelExecutionSteps": 1})
-    aws.sagemaker.stop_pipeline_execution(PipelineExecutionArn=stopped)
-    aws.wait(stopped)
+    sleeping = aws.create([aws.step("First", SLEEP), aws.step("Second", after=["First"])])
+    source = aws.start(sleeping)
+    begun(aws, source, "First")
+    with refused("ValidationException", "Its status is Executing; it must be Failed or Succeeded"):
+        aws.start(sleeping, **config("Second", source=source))
+    aws.sagemaker.stop_pipeline_execution(PipelineExecutionArn=source)
+    aws.wait(source)
     with refused("ValidationException", "Its status is Stopped; it must be Failed or Succeeded"):
-        aws.start(pipeline, **config("Second", source=stopped))
+        aws.start(sleeping, **config("Second", source=source))
