@@ -10,11 +10,12 @@ import tarfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from pipelines.local.runner.process import ProcessRunner
+from pipelines.errors import LocalError
+from pipelines.local.runner.process import Container, ContainerRequest, ProcessRunner
 from tests.local.local_aws import IMAGE, ROLE, eventually, processing_input, processing_output
 
 if TYPE_CHECKING:
@@ -334,6 +335,23 @@ time.sleep(600)
     assert record["ProcessingJobStatus"] == "Failed"
     assert record["FailureReason"] == "AlgorithmError: algo-2: algo-2 says, exit code: 3"
     assert made.keys("out/") == []
+
+
+def test_a_host_that_cannot_be_started_ends_those_before_it(bench: Callable[..., Bench], environments: Path) -> None:
+    class OneOnly(ProcessRunner):
+        started: ClassVar[list[Container]] = []
+
+        def start(self, request: ContainerRequest) -> Container:
+            if request.host != "algo-1":
+                raise LocalError("no more", fix="ask for less")
+            self.started.append(super().start(request))
+            return self.started[-1]
+
+    runner = OneOnly(environments, lambda _: None)
+    made = bench(runner)
+    record = made.run("Processing", made.processing("time.sleep(600)", ProcessingResources=hosts(2)))
+    assert record["FailureReason"] == "no more; fix: ask for less"
+    assert runner.started[0].wait(0) is not None
 
 
 def test_a_stop_reaches_every_host(bench: Callable[..., Bench]) -> None:

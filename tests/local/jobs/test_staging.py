@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.local.jobs.continuous import Watch
 from pipelines.local.jobs.message import LIMIT, NotTextError, crosses_link, read_message
 from pipelines.local.jobs.parse import BadUriError, split_uri
 from pipelines.local.jobs.source import InputError, Item, NothingThereError, Source, list_items, relative_key, shard
@@ -174,6 +175,19 @@ def test_each_object_goes_to_one_host_and_no_host_has_two_more_than_another(coun
     shares = [shard(items, host, hosts) for host in range(hosts)]
     assert sorted((item for share in shares for item in share), key=lambda item: item.key) == items
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+@pytest.mark.parametrize("swapped", ["out", "out/deep", "out/deep/file"])
+def test_a_watched_folder_that_became_a_link_is_not_followed(store: ObjectStore, tmp_path: Path, swapped: str) -> None:
+    top, outside = tmp_path / "ml", tmp_path / "outside"
+    for folder in (top / "out/deep", outside / "deep"):
+        folder.mkdir(parents=True)
+        (folder / "file").write_text("secret" if folder.is_relative_to(outside) else "own")
+    (top / "gone").mkdir()
+    (top / swapped).rename(top / "gone/x")
+    (top / swapped).symlink_to(outside / Path(swapped).relative_to("out"))
+    Watch(top, PurePosixPath("out"), "s3://data/out").look(store, last=True)
+    assert list(store.objects("data")) == []
 
 
 def test_a_folder_marker_is_no_file(store: ObjectStore, tmp_path: Path) -> None:

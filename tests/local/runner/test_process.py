@@ -8,13 +8,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pipelines.local.runner.image import Image, read_image
-from pipelines.local.runner.sandbox import launch_command, plain_order, probe
+from pipelines.local.runner.sandbox import addresses, launch_command, plain_order, probe
 
 if TYPE_CHECKING:
     from tests.local.runner.conftest import Job, Jobs
@@ -177,6 +178,14 @@ def test_the_hosts_of_a_job_find_one_another_by_name(jobs: Jobs) -> None:
     assert client.end() == 0, client.text()
     assert client.text().startswith("b'hello' 127.")
     assert server.end() == 0
+
+
+def test_each_host_has_a_loopback_address_of_its_own_and_two_jobs_have_others() -> None:
+    hosts = [f"algo-{number}" for number in range(1, 101)]
+    found = [addresses(f"job {number}", hosts) for number in range(3)]
+    assert len({address for each in found for address in each.values()}) == 300
+    assert all(ip_address(address).is_loopback for each in found for address in each.values())
+    assert "127.0.0.1" not in found[0].values()
 
 
 # --- what a job cannot see ---------------------------------------------------------------------------------------
