@@ -37,6 +37,7 @@ from pipelines.local.machine.retrying import retried
 from pipelines.local.machine.selection import Source, select, selected_flow
 from pipelines.local.machine.serial import from_json, head_to_json, step_to_json
 from pipelines.local.machine.state import ExecutionState, Refusal
+from pipelines.local.steps.callback import forget_callbacks
 
 
 class Engine:
@@ -149,6 +150,7 @@ class Engine:
             self._database.delete_children(STEP, record["arn"].lower())
         self._database.delete_children(EXECUTION, pipeline_name)
         forget_results(self._database, pipeline_name)
+        forget_callbacks(self._database, pipeline_name)
 
     @property
     def busy(self) -> bool:

@@ -36,6 +36,11 @@ class UsedTokenError(Exception):
     """The step of this token does not wait any more."""
 
 
+def forget_callbacks(database: Database, pipeline_name: str) -> None:
+    """Forget the tokens of a pipeline that is deleted."""
+    database.delete_children(_KIND, pipeline_name)
+
+
 @dataclass(frozen=True)
 class _Waiting:
     launch: Launch
@@ -67,7 +72,8 @@ class Callback(StepKind):
     def run(self, launch: Launch, tell: Tell) -> None:
         token = "".join(secrets.choice(_LETTERS) for _ in range(10))
         waiting = _Waiting(launch, tell, token)
-        self.database.put(_KIND, token, {"execution": tell.context.execution_arn, "step": launch.step})
+        kept = {"execution": tell.context.execution_arn, "step": launch.step}
+        self.database.put(_KIND, token, kept, parent=tell.context.pipeline_name)
         with self._lock:
             self._waiting[token] = waiting
         tell.started(waiting.metadata(), lambda: self._stop(waiting))

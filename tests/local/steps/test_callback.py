@@ -102,6 +102,15 @@ def test_unknown_and_used_tokens_are_told_apart_and_a_repeated_request_is_answer
     assert refusal(give_up, CallbackToken=token)[0] == "ConflictException"
 
 
+def test_a_token_goes_with_its_pipeline(aws: LocalAws, queue: str) -> None:
+    arn = aws.start(name := aws.create([callback(queue)]))
+    token, send = message(aws, queue)["token"], aws.sagemaker.send_pipeline_execution_step_success
+    send(CallbackToken=token)
+    aws.wait(arn)
+    aws.sagemaker.delete_pipeline(PipelineName=name)
+    assert refusal(send, CallbackToken=token)[0] == "ResourceNotFound"
+
+
 def test_a_stop_ends_the_step_and_tells_the_queue(aws: LocalAws, queue: str) -> None:
     arn = aws.start(aws.create([callback(queue)]))
     token = message(aws, queue)["token"]
