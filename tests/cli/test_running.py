@@ -54,7 +54,7 @@ def test_failed_program_shows_its_message_and_the_end_of_its_log(deployed, pipel
     assert "line 10\n" in done.err
     assert "line 9\n" not in done.err
     ident = re.search(r"execution/(\w+)", done.out)[1]
-    assert f"fix: read all of it: pipelines logs Features --execution {ident}" in done.err
+    assert f"fix: see the likely cause, and how to go on: pipelines why {ident}" in done.err
 
     shown = pipelines("status", "--execution", ident)
     assert (shown.code, shown.out) == (1, done.out)
