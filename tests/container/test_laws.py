@@ -25,10 +25,11 @@ impute = pytest.importorskip("sklearn.impute")
 from processing.engine import Engine, Limits  # noqa: E402
 from processing.errors import RecipeError  # noqa: E402
 from processing.fitted import Fitted  # noqa: E402
-from processing.fitting import fit  # noqa: E402
+from processing.fitting import TrainingSplit, ask_all, fit  # noqa: E402
 from processing.recipe.model import Recipe  # noqa: E402
 from processing.recipe.reader import read_recipe  # noqa: E402
 from processing.sql.dialect import DuckDB  # noqa: E402
+from processing.sql.statistics import clipped_sql  # noqa: E402
 from processing.task import FittedTarget, Task  # noqa: E402
 
 RECIPE = """
@@ -439,3 +440,22 @@ def test_every_transform_is_among_the_planted() -> None:
     from processing.transforms.registry import TRANSFORMS
 
     assert {feature.split(",")[0].removeprefix("transform: ") for feature in FEATURES} == set(TRANSFORMS)
+
+
+@LAWS
+@given(TABLE, st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)).map(sorted), st.floats(-1e7, 1e7))
+def test_what_follows_from_plain_values_is_what_the_shaped_values_give(
+    engine: Any, table: Any, clip: list[float], fill: float
+) -> None:
+    engine.run(_create(table))
+    split = TrainingSplit(engine, "t")
+    value = '"t.x"'
+    clipped = clipped_sql(value, clip, split.dialect)
+    filled = f"coalesce({clipped}, {split.dialect.number(fill)})"
+    shares = [0.0, 0.1, 0.5, 0.999, 1.0]
+    for told, worked_out in (
+        (lambda s: s.quantiles(clipped, shares), lambda s: s.quantiles(value, shares, clip)),
+        (lambda s: s.mean(clipped), lambda s: s.mean(value, clip)),
+        (lambda s: s.moments(filled), lambda s: s.moments(value, clip, fill)),
+    ):
+        assert ask_all(split, worked_out) == ask_all(split, told)

@@ -16,7 +16,7 @@ from processing.recipe.reader import read_recipe
 from processing.sql import statistics
 from processing.sql.dialect import DuckDB
 from processing.sql.split import split_of, thresholds
-from processing.sql.transform import split_rows
+from processing.sql.transform import lookup_tables, split_rows
 from processing.task import FittedTarget, Task
 from processing.transforms.target_encoding import encode
 
@@ -95,6 +95,17 @@ def test_clipping_keeps_null_and_a_constant_column_divides_by_one(fitted: Fitted
     clipped = f"CASE WHEN {value} < 0.1e0 THEN 0.1e0 WHEN {value} > 9.5e0 THEN 9.5e0 ELSE {value} END"
     assert f"((coalesce({clipped}, 3.0e0)) - 4.0e0) / 1.0e0" in text
     assert split_rows("test", True, SQL) == '\nWHERE "_split" = \'test\'\nORDER BY "_hash", "_key"'
+
+
+def test_what_is_looked_up_by_one_category_is_joined_once(fitted: Fitted) -> None:
+    (table,) = lookup_tables(fitted.rendered(SQL))
+    assert fitted.sql("t", SQL).count("LEFT JOIN") == 1
+    assert [name for name, _ in table.columns(SQL)] == ["category", "fold", "encoded_5_0", "encoded_4_0"]
+    held = {(category, fold): values for category, fold, *values in table.rows()}
+    assert len(held) == 2 * 5
+    # A share serves every fold; a category that no other fold saw has a share, and no rate.
+    assert {share for (category, _), (_, share) in held.items() if category == "a"} == {0.75}
+    assert held[(None, -1)] == [None, 0.25]
 
 
 def test_a_foreign_features_json_is_refused(fitted: Fitted) -> None:
