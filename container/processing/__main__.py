@@ -115,7 +115,7 @@ def shortage(error: Exception) -> ContainerError | None:
         return DataError([Problem("memory", "out of memory", "take an instance with more memory")])
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = str(error.filename or "disk")
-        return DataError([Problem(where, "the disk is full", "give the job a larger volume (volume_size_in_gb)")])
+        return DataError([Problem(where, "the disk is full", "give the job a larger volume (volume_gb)")])
     return None
 
 

@@ -188,7 +188,7 @@ def _told(text: str) -> Problem:
     """Disk full, memory short, or a file that cannot be read."""
     lower = text.lower()
     if "no space left" in lower or "max_temp_directory_size" in lower or "disk" in lower:
-        return Problem("DuckDB", f"the disk is full: {text}", "give the job a larger volume (volume_size_in_gb)")
+        return Problem("DuckDB", f"the disk is full: {text}", "give the job a larger volume (volume_gb)")
     if "out of memory" in lower or "allocate" in lower:
         fix = "take an instance with more memory, raise --memory-limit, or lower --threads"
         return Problem("DuckDB", f"out of memory: {text}", fix)

@@ -56,7 +56,7 @@ def explain(recipe: Recipe, paths: Paths, limits: Limits) -> Iterator[str]:
 def _advice(seconds: float, total: float, free: float) -> str:
     if total * SCRATCH > 0.9 * free:
         return (
-            "a larger volume (volume_size_in_gb): the scratch files do not fit. "
+            "a larger volume (volume_gb): the scratch files do not fit. "
             "Beyond 16 TB, the largest there is: Spark (docs/how-to/features-on-spark.md)"
         )
     if seconds > LONG:

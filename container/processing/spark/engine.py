@@ -183,7 +183,7 @@ def _translated() -> Iterator[None]:
     except Exception as error:
         text = str(error)
         told = {
-            "No space left on device": "give the job a larger volume (volume_size_in_gb)",
+            "No space left on device": "give the job a larger volume (volume_gb)",
             "OutOfMemoryError": "take instances with more memory, or more of them",
         }
         for sign, fix in told.items():
