@@ -66,7 +66,7 @@ def _documents(step: Step, outputs: Mapping[str, str]) -> Iterator[str]:
     for file in step.property_files:
         base = outputs.get(f"{step.name}/{file.output_name}")
         if base:
-            yield f"{base.rstrip('/')}/{file.file_path}"
+            yield f"{base.removesuffix('/')}/{file.file_path}"
 
 
 def _metrics(gateway: Gateway, uri: str) -> dict[str, float]:
@@ -102,7 +102,7 @@ def _packages(execution: Execution) -> tuple[str, ...]:
 def _pages(gateway: Gateway, outputs: Mapping[str, str]) -> tuple[str, ...]:
     pages = []
     for uri in outputs.values():
-        bucket, _, prefix = uri.removeprefix("s3://").rstrip("/").partition("/")
+        bucket, _, prefix = uri.removeprefix("s3://").removesuffix("/").partition("/")
         with suppress(AwsError):
             keys = islice(gateway.keys(bucket, f"{prefix}/"), _MAX_KEYS)
             pages += [f"s3://{bucket}/{key}" for key in keys if key.endswith(".html")]

@@ -84,7 +84,7 @@ class StepCache:
     def _holds_objects(self, uri: str) -> bool:
         with suppress(BadUriError, StoreError):
             bucket, key = split_uri(uri)
-            below = f"{key.rstrip('/')}/" if key else ""
+            below = f"{key.removesuffix('/')}/" if key else ""
             return any(True for _ in self.store.objects(bucket, below)) or self.store.find(bucket, key) is not None
         return False
 

@@ -1,7 +1,8 @@
 """S3's objects as plain files: a bucket is a folder, a key the path of a file below it.
 
 Enters: bucket names, keys and bytes from outside. Leaves: files under `root`, never anything beyond it. What a step
-wrote can be opened with any tool, and a file dropped into a bucket's folder is an object.
+wrote can be opened with any tool, and a file dropped into a bucket's folder is an object. What a path cannot say, an
+empty segment, has a name of its own there (`s3.names`).
 
 A write is made complete in a hidden folder (`s3.hidden`) and becomes the object by one rename. Symbolic links are
 never followed. The locks hold within one process; across processes a write is still one rename.
@@ -25,7 +26,7 @@ from typing import BinaryIO, Protocol, cast
 from pipelines.local.s3.disk import PIECE, copy_range, is_folder, is_link, read_folder, remove_empty
 from pipelines.local.s3.errors import StoreError, disk_refusal, missing_key
 from pipelines.local.s3.hidden import NAME, Hidden
-from pipelines.local.s3.names import check_bucket, check_key, is_bucket, key_problem
+from pipelines.local.s3.names import check_bucket, check_key, is_bucket, key_problem, path_of
 
 __all__ = ["ObjectStore", "Start", "StoreError", "Stored"]
 
@@ -129,7 +130,7 @@ class ObjectStore:
         """The file of a key, there or not: below the root, with no link on the way (AccessDenied)."""
         check_key(bucket, key)
         path = self.bucket(bucket)
-        for name in key.removesuffix("/").split("/"):
+        for name in path_of(key).removesuffix("/").split("/"):
             path = path / name
             if is_link(path):
                 what = f"{path} is a symbolic link, and the store follows none"
@@ -201,9 +202,9 @@ class ObjectStore:
         """One folder ("a/b/", "" for the bucket) in order: its marker, its files, and its folders as strings."""
         if folder and not leaf and start.passes(folder) and (marker := self.find(bucket, folder)):
             yield marker
-        for name, entry in read_folder(self.root / bucket / folder):
-            key = folder + name
-            if not name.startswith(leaf) or key_problem(key):
+        for segment, entry in read_folder(self.root / bucket / path_of(folder)):
+            key = folder + segment
+            if not segment.startswith(leaf) or key_problem(key):
                 continue
             if entry is None:
                 if start.enters(key):
@@ -345,8 +346,8 @@ class ObjectStore:
             file.replace(marker)
 
     def _make_folders(self, bucket: str, key: str) -> None:
-        folder = self.root / bucket
-        names = key.split("/")[:-1]
+        folder, segments = self.root / bucket, key.split("/")[:-1]
+        names = path_of(key).split("/")[:-1]
         if is_folder(folder.joinpath(*names)):
             return
         for depth, name in enumerate(names, start=1):
@@ -355,7 +356,16 @@ class ObjectStore:
                 folder.mkdir()
             except FileExistsError as error:
                 if folder.exists() and not is_folder(folder):
-                    raise self._conflict(bucket, key, "/".join(names[:depth]), "that object exists") from error
+                    raise self._in_the_way(bucket, key, "/".join(segments[:depth]), folder) from error
+
+    def _in_the_way(self, bucket: str, key: str, other: str, file: Path) -> StoreError:
+        if key_problem(other) is None and not other.endswith("/"):
+            return self._conflict(bucket, key, other, "that object exists")
+        what, fix = (
+            f"{file} is a file, and the key needs a folder there",
+            f"move that file away; it is no object: {file}",
+        )
+        return StoreError("KeyConflict", what, where=f"s3://{bucket}/{key}", fix=fix)
 
     def _conflict(self, bucket: str, key: str, other: str, reason: str) -> StoreError:
         what = f"{key} and {other} cannot both be: objects are plain files, and a file is no folder; {reason}"
@@ -369,11 +379,11 @@ class ObjectStore:
 
     def _prune(self, bucket: str, key: str) -> None:
         """Remove the folders that hold nothing any more, but for those with a marker."""
-        names = key.split("/")[:-1]
+        folders = key.split("/")[:-1]
         with self._folders, suppress(OSError):  # not empty: it stays
-            while names and not self.hidden(bucket).marker("/".join(names) + "/").exists():
-                self.root.joinpath(bucket, *names).rmdir()
-                names.pop()
+            while folders and not self.hidden(bucket).marker(above := "/".join(folders) + "/").exists():
+                (self.root / bucket / path_of(above)).rmdir()
+                folders.pop()
 
     def _lock(self, bucket: str, key: str) -> threading.Lock:
         return self._keys[hash((bucket, key)) % len(self._keys)]

@@ -372,18 +372,38 @@ def test_an_operation_that_is_not_here_is_named(s3: Served) -> None:
     assert "GetBucketPolicy" in message
 
 
-segments = st.text(st.characters(exclude_characters="/\0", exclude_categories=("Cs",)), min_size=1, max_size=12)
+segments = st.text(st.characters(exclude_characters="/\0", exclude_categories=("Cs",)), max_size=12)
 legal_keys = st.lists(segments, min_size=1, max_size=3).map("/".join).filter(lambda key: key_problem(key) is None)
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(key=legal_keys)
 def test_any_legal_key_round_trips_over_http(s3: Served, key: str) -> None:
-    s3.put(key, key.encode())
-    assert s3.get(key) == key.encode()
+    body = b"" if key.endswith("/") else key.encode()
+    s3.put(key, body)
+    assert s3.get(key) == body
     assert listed(s3)[0] == [key]
     s3.s3.delete_object(Bucket="data", Key=key)
     assert listed(s3)[0] == []
+
+
+def test_keys_with_empty_segments_are_put_listed_copied_and_deleted(s3: Served, tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(bytes(6 * MIB))
+    parts = TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=5 * MIB)
+    s3.s3.upload_file(str(tmp_path / "big"), "data", "prefix//big", Config=parts)
+    s3.s3.copy_object(Bucket="data", Key="/copy", CopySource={"Bucket": "data", "Key": "prefix//big"})
+    s3.s3.copy({"Bucket": "data", "Key": "/copy"}, "data", "prefix///copy", Config=parts)
+    s3.put("prefix/a", b"1")
+    assert listed(s3)[0] == ["/copy", "prefix///copy", "prefix//big", "prefix/a"]
+    answer = s3.s3.list_objects_v2(Bucket="data", Prefix="prefix/", Delimiter="/")
+    assert [entry["Prefix"] for entry in answer["CommonPrefixes"]] == ["prefix//"]
+    assert [entry["Key"] for entry in answer["Contents"]] == ["prefix/a"]
+    url = s3.s3.generate_presigned_url("get_object", Params={"Bucket": "data", "Key": "/copy"})
+    with urllib.request.urlopen(url) as found:  # noqa: S310 (our own server)
+        assert found.headers["Content-Length"] == str(6 * MIB)
+    names = [{"Key": key} for key in ("/copy", "prefix///copy", "prefix//big")]
+    s3.s3.delete_objects(Bucket="data", Delete={"Objects": names})
+    assert listed(s3)[0] == ["prefix/a"]
 
 
 def test_keys_that_look_alike_stay_apart(s3: Served) -> None:

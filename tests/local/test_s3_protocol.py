@@ -216,7 +216,7 @@ def test_control_characters_leave_as_references(client: Client) -> None:
         ("/data/%2e%2e/x", "InvalidArgument"),
         ("/data/..%2f..%2fx", "InvalidArgument"),
         ("/data/a%00b", "InvalidArgument"),
-        ("/data//etc/passwd", "InvalidArgument"),
+        ("/data//../x", "InvalidArgument"),
         ("/data/%ff", "InvalidURI"),
         ("/data/" + "k" * 300, "KeyTooLongError"),
         ("/data/" + "k/" * 600, "KeyTooLongError"),

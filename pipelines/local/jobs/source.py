@@ -66,6 +66,8 @@ def list_items(store: ObjectStore, source: Source) -> list[Item]:
         raise
     if not found:
         raise NothingThereError(f"No S3 objects found under S3 URL {source.uri}")
+    if not source.pipe:
+        _refuse_two_at_one_path(found)
     return found
 
 
@@ -76,9 +78,22 @@ def shard(items: Sequence[Item], host: int, hosts: int) -> list[Item]:
 
 def relative_key(key: str, prefix: str) -> str:
     """Where an object lies below the folder: an object named whole by its file name, others by the path below."""
-    if key.startswith(f"{prefix}/"):
-        return key[len(prefix) + 1 :]
-    return key[prefix.rfind("/") + 1 :]
+    return _path(key[len(prefix) + 1 if key.startswith(f"{prefix}/") else prefix.rfind("/") + 1 :])
+
+
+def _path(key: str) -> str:
+    """A key as a path: there is nothing between two slashes of it."""
+    return "/".join(filter(None, key.split("/"))) if "//" in key or key.startswith("/") else key
+
+
+def _refuse_two_at_one_path(items: Sequence[Item]) -> None:
+    there: dict[str, Item] = {}
+    for item in items:
+        other = there.setdefault(item.path, item)
+        if (other.bucket, other.key) != (item.bucket, item.key):
+            both = f"s3://{other.bucket}/{other.key} and s3://{item.bucket}/{item.key}"
+            what = f"{both} are one path as files, {item.path}: // is / there"
+            raise InputError(f"{what}; delete one of them, or name a prefix that has only one")
 
 
 def _of_manifest(store: ObjectStore, uri: str, content: Any) -> Iterator[Item]:
@@ -91,7 +106,7 @@ def _of_manifest(store: ObjectStore, uri: str, content: Any) -> Iterator[Item]:
         if not isinstance(entry, str) or not isinstance(prefix, str | None):
             raise InputError(f"the manifest {uri} holds {json.dumps(entry)[:100]}, which is no text")
         bucket, key = split_uri(f"{prefix or ''}{entry}")
-        path = entry.lstrip("/") if prefix is not None else key
+        path = _path(entry if prefix is not None else key)
         if key_problem(path) or key.endswith("/"):
             raise InputError(f"the manifest {uri} names {entry[:100]!r}, which is no path of an object")
         if store.find(bucket, key) is None:

@@ -17,6 +17,7 @@ from typing import BinaryIO, NoReturn, cast
 from pipelines.local.jobs.parse import split_uri
 from pipelines.local.jobs.source import InputError, Item
 from pipelines.local.s3.disk import copy_range
+from pipelines.local.s3.names import name_of
 from pipelines.local.store import ObjectStore
 
 
@@ -36,20 +37,22 @@ def bring(store: ObjectStore, items: Iterable[Item], folder: Path, *, link: bool
             if (parent := item.path.rpartition("/")[0]) not in made:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 made.add(parent)
-            above, slash, name = item.key.rpartition("/")
-            if not (link and _link(f"{folder_of(item.bucket, above + slash)}/{name}", target)):
+            above, slash, last = item.key.rpartition("/")
+            if not (link and _link(f"{folder_of(item.bucket, above + slash)}/{name_of(last)}", target)):
                 target.unlink(missing_ok=True)  # never written into: it may be a link to another object
                 _copy(store, item, target)
 
 
 @contextmanager
 def _one_place(path: str) -> Iterator[None]:
-    """Two inputs may want one path to be a file and a folder."""
+    """Two objects may want one path to be a file and a folder."""
     try:
         yield
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        what = f"{path} cannot be a file and a folder at once, and another input"
-        raise InputError(f"{what} has made it the other; give them LocalPaths of their own") from error
+        what = f"{path} cannot be a file and a folder at once, and another object"
+        raise InputError(
+            f"{what} has made it the other; rename one, or give their inputs LocalPaths of their own"
+        ) from error
 
 
 def upload(store: ObjectStore, folder: Path, uri: str, *, keep: bool = False) -> int:
@@ -72,7 +75,7 @@ def upload(store: ObjectStore, folder: Path, uri: str, *, keep: bool = False) ->
 
 def key_below(prefix: str, relative: str) -> str:
     """The key of a file of an output whose URI has this key."""
-    return f"{prefix.rstrip('/')}/{relative}".removeprefix("/")
+    return f"{prefix.removesuffix('/')}/{relative}" if prefix else relative
 
 
 def check_target(store: ObjectStore, uri: str) -> None:

@@ -110,7 +110,7 @@ class TrainingJob(ContainerJob):
         """What an earlier job left there, and from then on what this one writes."""
         if not self._checkpoints:
             return
-        path, uri = _checkpoint_path(self._checkpoints), self._checkpoints["S3Uri"].rstrip("/") + "/"
+        path, uri = _checkpoint_path(self._checkpoints), self._checkpoints["S3Uri"].removesuffix("/") + "/"
         self.check_output("CheckpointConfig", uri)
         for place in self.places:
             (place.ml / path).mkdir(parents=True, exist_ok=True)

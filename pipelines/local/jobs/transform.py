@@ -24,6 +24,7 @@ from pipelines.local.jobs.parse import BadUriError, split_uri
 from pipelines.local.jobs.records import MEBIBYTE, MULTI, SINGLE, Payload, RecordError, Splitting, assembled
 from pipelines.local.jobs.serving import PORT, ModelServer, ServingError
 from pipelines.local.jobs.source import MANIFEST, PREFIX, InputError, Item, Source, list_items
+from pipelines.local.jobs.staging import key_below
 from pipelines.local.jobs.unpack import UnpackError, unpack
 from pipelines.local.runner.image import command
 from pipelines.local.runner.process import Container, ContainerRequest
@@ -98,8 +99,7 @@ class TransformJob(ContainerJob):
     def collect(self) -> None:
         bucket, prefix = split_uri(self._output)
         for item in self._items:
-            key = f"{prefix.strip('/')}/{item.path}.out".lstrip("/")
-            self.host.store.adopt(bucket, key, self._file(item))
+            self.host.store.adopt(bucket, key_below(prefix, f"{item.path}.out"), self._file(item))
 
     def _run(self) -> tuple[str, str]:
         self.refuse_what_is_not_here()

@@ -258,7 +258,7 @@ def _document_uri(expression: JsonGet, scope: Scope) -> str:
         )
     except LookupFailedError as error:
         raise ResolutionError(f"{source} is undefined: {error}") from error
-    return f"{str(uri).rstrip('/')}/{file.file_path}"
+    return f"{str(uri).removesuffix('/')}/{file.file_path}"
 
 
 def _refuse(constant: str) -> Any:

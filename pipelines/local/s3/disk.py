@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
-from errno import EINVAL, ENOSYS, EOPNOTSUPP, EXDEV
+from contextlib import contextmanager, suppress
+from errno import EINVAL, ENAMETOOLONG, ENOENT, ENOSYS, ENOTDIR, EOPNOTSUPP, EXDEV
 from pathlib import Path
 from typing import BinaryIO
+
+from pipelines.local.s3.names import segment_of
 
 PIECE = 1 << 20
 _KERNEL_PIECE = 64 << 20
@@ -30,26 +32,39 @@ def is_link(path: Path) -> bool:
 
 
 def read_folder(path: Path) -> Iterator[tuple[str, os.DirEntry[str] | None]]:
-    """Files ("name", entry) and folders ("name/", None) in UTF-8 order; links and names that are not UTF-8 left out.
+    """Files ("segment", entry) and folders ("segment/", None) as keys have them, in UTF-8 order of keys.
 
-    A folder sorts by its name with the slash, as the keys below it do: "a-b" < "a/x" < "a0".
+    A folder sorts by its name with the slash, as the keys below it do: "a-b" < "a/x" < "a0". Links, names that are
+    not UTF-8 and files whose name stands for an empty segment are left out.
     """
     found: list[tuple[str, os.DirEntry[str] | None]] = []
-    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(path) as entries:
+    with _folder_there(), os.scandir(path) as entries:
         for entry in entries:
+            segment = segment_of(entry.name)
             if entry.is_dir(follow_symlinks=False):
-                found.append((f"{entry.name}/", None))
-            elif entry.is_file(follow_symlinks=False):
-                found.append((entry.name, entry))
+                found.append((f"{segment}/", None))
+            elif segment and entry.is_file(follow_symlinks=False):
+                found.append((segment, entry))
     # Code points sort as UTF-8 bytes do, once what is no UTF-8 (surrogates) is out.
     yield from sorted((pair for pair in found if _is_utf8(pair[0])), key=lambda pair: pair[0])
 
 
+@contextmanager
+def _folder_there() -> Iterator[None]:
+    """A folder that is not there, or could not be by the length of its path, holds nothing."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (ENOENT, ENOTDIR, ENAMETOOLONG):
+            raise
+
+
 def _is_utf8(name: str) -> bool:
-    with suppress(UnicodeEncodeError):
+    try:
         name.encode("utf-8")
-        return True
-    return False
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def remove_empty(folder: Path) -> bool:

@@ -85,7 +85,7 @@ class Check(StepKind):
         outputs = (record.get("ProcessingOutputConfig") or {}).get("Outputs") or []
         if not outputs:
             return None
-        uri = f"{outputs[0]['S3Output']['S3Uri'].rstrip('/')}/{name}"
+        uri = f"{outputs[0]['S3Output']['S3Uri'].removesuffix('/')}/{name}"
         try:
             _, _, stream = self.store.open(*split_uri(uri))
         except StoreError:

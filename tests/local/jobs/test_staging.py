@@ -15,7 +15,7 @@ from pipelines.local.jobs.continuous import Watch
 from pipelines.local.jobs.message import LIMIT, NotTextError, crosses_link, read_message
 from pipelines.local.jobs.parse import BadUriError, split_uri
 from pipelines.local.jobs.source import InputError, Item, NothingThereError, Source, list_items, relative_key, shard
-from pipelines.local.jobs.staging import bring, check_target, upload
+from pipelines.local.jobs.staging import bring, check_target, key_below, upload
 from pipelines.local.store import ObjectStore, StoreError
 
 
@@ -60,6 +60,37 @@ def test_every_object_whose_key_begins_with_the_prefix_is_staged(
     put(store, tmp_path, "raw/a.csv", "raw/deep/b.csv", "raw-2/c.csv")
     assert download(store, f"s3://data/{prefix}", tmp_path / "in") == len(staged)
     assert files(tmp_path / "in") == staged
+
+
+@pytest.mark.parametrize("link", [False, True])
+@pytest.mark.parametrize(
+    ("prefix", "staged"),
+    [
+        ("raw", {"a": "raw//a", "b/c": "raw//b//c", "d": "raw/d", "%empty": "raw/%empty"}),
+        ("raw/", {"a": "raw//a", "b/c": "raw//b//c", "d": "raw/d", "%empty": "raw/%empty"}),
+        ("raw//", {"a": "raw//a", "b/c": "raw//b//c"}),
+        ("raw//b//c", {"c": "raw//b//c"}),
+        ("/", {"etc/x": "/etc/x"}),
+        ("/etc/x", {"x": "/etc/x"}),
+    ],
+)
+def test_an_empty_segment_vanishes_in_the_path_of_a_file(
+    store: ObjectStore, tmp_path: Path, prefix: str, staged: dict[str, str], link: bool
+) -> None:
+    put(store, tmp_path, "raw//a", "raw//b//c", "raw/d", "raw/%empty", "/etc/x")
+    download(store, f"s3://data/{prefix}", tmp_path / "in", link=link)
+    assert files(tmp_path / "in") == staged
+
+
+def test_two_objects_that_would_be_one_file_are_told(store: ObjectStore, tmp_path: Path) -> None:
+    put(store, tmp_path, "raw/a", "raw//a", "raw///b", "raw//b/c")
+    with pytest.raises(
+        InputError, match="s3://data/raw//a and s3://data/raw/a are one path as files, a: // is / there"
+    ):
+        list_items(store, Source("s3://data/raw"))
+    assert len(list_items(store, Source("s3://data/raw", pipe=True))) == 4
+    with pytest.raises(InputError, match="b/c cannot be a file and a folder at once"):
+        download(store, "s3://data/raw//", tmp_path / "in")
 
 
 @pytest.mark.parametrize(
@@ -130,13 +161,14 @@ def items_of(store: ObjectStore, tmp_path: Path, manifest: str) -> list[tuple[st
         ('[{"prefix": "s3://data/raw/"}, "b/c", "a"]', [("raw/b/c", "b/c"), ("raw/a", "a")]),
         ('[{"prefix": "s3://data/raw"}, "/a"]', [("raw/a", "a")]),
         ('[{"prefix": "s3://data/ra"}, "w/a"]', [("raw/a", "w/a")]),
+        ('[{"prefix": "s3://data/raw/"}, "/b//d"]', [("raw//b//d", "b/d")]),
         ('["s3://data/raw/a", "s3://data/raw/b/c"]', [("raw/a", "raw/a"), ("raw/b/c", "raw/b/c")]),
     ],
 )
 def test_a_manifest_names_objects_in_its_own_order(
     store: ObjectStore, tmp_path: Path, manifest: str, items: list[tuple[str, str]]
 ) -> None:
-    put(store, tmp_path, "raw/a", "raw/b/c")
+    put(store, tmp_path, "raw/a", "raw/b/c", "raw//b//d")
     assert items_of(store, tmp_path, manifest) == items
 
 
@@ -197,8 +229,8 @@ def test_a_folder_marker_is_no_file(store: ObjectStore, tmp_path: Path) -> None:
     assert download(store, "s3://data/raw/", tmp_path / "in") == 1
 
 
-_SEGMENT = st.text("abc.-", min_size=1, max_size=4).filter(lambda text: text not in (".", ".."))
-_KEY = st.lists(_SEGMENT, min_size=1, max_size=4).map("/".join)
+_SEGMENT = st.text("abc.-", max_size=4).filter(lambda text: text not in (".", ".."))
+_KEY = st.lists(_SEGMENT, min_size=1, max_size=4).map("/".join).filter(lambda key: key and not key.endswith("/"))
 
 
 @given(key=_KEY, length=st.integers(0, 20))
@@ -208,7 +240,7 @@ def test_a_staged_object_never_leaves_its_folder_and_keeps_its_name(key: str, le
     assert relative
     assert not relative.startswith("/")
     assert ".." not in relative.split("/")
-    assert key.endswith(relative)
+    assert [name for name in key.split("/") if name][-len(relative.split("/")) :] == relative.split("/")
     assert relative.rpartition("/")[2] == key.rpartition("/")[2]
 
 
@@ -235,12 +267,21 @@ def test_files_are_moved_or_kept(store: ObjectStore, tmp_path: Path, keep: bool)
         assert stream.read() == b"a"
 
 
-@pytest.mark.parametrize("uri", ["s3://data", "s3://data/", "s3://data/a", "s3://data/a/b/"])
+@given(prefix=_KEY | _KEY.map(lambda key: f"{key}/") | st.just(""))
+def test_what_an_output_writes_is_what_an_input_of_the_same_uri_reads(prefix: str) -> None:
+    key = key_below(prefix, "deep/x")
+    assert key.startswith(prefix)
+    assert relative_key(key, prefix) == "deep/x"
+
+
+@pytest.mark.parametrize(
+    "uri", ["s3://data", "s3://data/", "s3://data/a", "s3://data/a/b/", "s3://data/a//b", "s3://data//a"]
+)
 def test_a_target_that_can_be_written_passes(store: ObjectStore, uri: str) -> None:
     check_target(store, uri)
 
 
-@pytest.mark.parametrize("uri", ["s3://other-bucket/a", "s3://data/../x", "s3://data/a//b"])
+@pytest.mark.parametrize("uri", ["s3://other-bucket/a", "s3://data/../x", "s3://data/a//./b"])
 def test_a_target_that_cannot_be_written_is_refused(store: ObjectStore, uri: str) -> None:
     with pytest.raises(StoreError):
         check_target(store, uri)
