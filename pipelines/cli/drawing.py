@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _BASELINE = "_best_constant_classifier"  # what always answering the same would give: in the JSON, not in the table
+_FIRST_RUN = "never run"
 _COLOURS = {"Succeeded": "green", "Failed": "red", "Stopped": "yellow", "Stopping": "yellow", "Executing": "cyan"}
 
 
@@ -138,7 +139,9 @@ def _sections(project: Project, execution: Execution, report: Report) -> Iterato
     yield "model package", list(report.packages)
     yield "outputs", _columns({name: project.readable(uri) for name, uri in report.outputs.items()})
     yield "report", [project.readable(uri) for uri in report.pages]
-    yield "cache misses", [f"{step}: {why}" for step, why in report.cache_misses.items()]
+    # That a first run is one needs no telling.
+    misses = {step: why for step, why in report.cache_misses.items() if not why.startswith(_FIRST_RUN)}
+    yield "cache misses", [f"{step}: {why}" for step, why in misses.items()]
     reason = f": {execution.reason}" if execution.reason else ""
     yield "execution", [f"{execution.status}{reason}", execution.arn]
 
