@@ -26,6 +26,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from pipelines.local.s3.application import s3_application
 from pipelines.local.s3.names import key_problem
 from pipelines.local.store import ObjectStore
+from tests.local.local_aws import LocalAws
 
 MIB = 1 << 20
 
@@ -404,6 +405,18 @@ def test_keys_with_empty_segments_are_put_listed_copied_and_deleted(s3: Served, 
     names = [{"Key": key} for key in ("/copy", "prefix///copy", "prefix//big")]
     s3.s3.delete_objects(Bucket="data", Delete={"Objects": names})
     assert listed(s3)[0] == ["prefix/a"]
+
+
+def test_a_prefix_joined_with_a_closing_slash_goes_from_step_to_step(aws: LocalAws) -> None:
+    prefix = {"Name": "Prefix", "Type": "String", "DefaultValue": "s3://data/joined/"}
+    out = {"Std:Join": {"On": "/", "Values": [{"Get": "Parameters.Prefix"}, "train"]}}
+    path = "ML / 'processing/{}/{}/x'"
+    written = {"Get": "Steps.Write.ProcessingOutputConfig.Outputs['out'].S3Output.S3Uri"}
+    write = aws.step("Write", f"({path.format('output', 'out')}).write_text('1')", outputs={"out": out})
+    read = aws.step("Read", f"sys.exit(({path.format('input', 'in')}).read_text() != '1')", inputs={"in": written})
+    ended = aws.run([write, read], [prefix])
+    assert ended.statuses() == {"Write": "Succeeded", "Read": "Succeeded"}
+    assert aws.keys("joined/") == ["joined//train/x"]
 
 
 def test_keys_that_look_alike_stay_apart(s3: Served) -> None:
