@@ -23,12 +23,15 @@ from typing import Any, NoReturn
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 2, 4, 8, 4096, 16384, 1 << 18
 _NEWNS, _NEWIPC, _NEWUSER, _NEWPID, _NEWNET = 0x00020000, 0x08000000, 0x10000000, 0x20000000, 0x40000000
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_PR_SET_PDEATHSIG, _PR_CAPBSET_READ, _PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER = 1, 23, 24, 36
 _MNT_DETACH = 2
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _SYS_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 1
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
+# Of Docker's those that do something here: CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP,
+# NET_BIND_SERVICE, NET_RAW, SYS_CHROOT. With SYS_ADMIN a job would make the machine's folders writable again.
+_CAPABILITIES = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18}
 # Through these a root of the machine could change the machine.
 _PROC_READ_ONLY = ("sys", "sysrq-trigger", "irq", "bus")
 
@@ -253,6 +256,7 @@ def _spawn(order: dict[str, Any]) -> tuple[int, int]:
         _die_with_launcher(launcher_alive)
         if order["private"]:
             _change_root(order["root"], order["binds"], order["directories"])
+            _drop_capabilities()
         os.chdir(order["workdir"])
         _execute(order)
     except OSError as error:
@@ -361,6 +365,15 @@ def _mount(source: str, target: str, kind: str | None, flags: int, options: str 
     encoded = None if kind is None else kind.encode()
     result = _LIBC.mount(os.fsencode(source), os.fsencode(target), encoded, ctypes.c_ulong(flags), options.encode())
     _checked(result, f"mount {source} at {target}")
+
+
+def _drop_capabilities() -> None:
+    """What the program, and whatever it starts, can never be given again."""
+    number = 0
+    while _LIBC.prctl(_PR_CAPBSET_READ, number, 0, 0, 0) >= 0:
+        if number not in _CAPABILITIES:
+            _checked(_LIBC.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0), f"drop capability {number}")
+        number += 1
 
 
 Bind = tuple[str, str, bool, "tuple[str, str] | None"]

@@ -217,6 +217,18 @@ def test_the_machine_is_read_only_and_its_disks_and_switches_are_out_of_reach(jo
     assert not {"kmsg", "mem", "sda", "vda", "nvme0n1"} & set(job.text().split())
 
 
+def test_what_is_mounted_read_only_cannot_be_mounted_otherwise(jobs: Jobs) -> None:
+    remount = "mount -o remount,bind,rw $d && echo REMOUNTED $d"
+    script = (
+        f"for d in /usr /etc /sys /proc/sys; do {remount}; done; umount /etc && echo UNMOUNTED; "
+        f"unshare --user --keep-caps --mount sh -c 'echo nested; d=/usr; {remount}'; chown 7:7 /tmp && echo chowned"
+    )
+    job = jobs("sh", "-c", script)
+    assert job.end() in (0, 1)  # nobody is mapped to no other user
+    assert "nested\n" in job.text()
+    assert "MOUNTED" not in job.text()
+
+
 def test_a_job_is_process_1_and_sees_no_other(jobs: Jobs) -> None:
     job = jobs("sh", "-c", "echo $$; ls -d /proc/[0-9]* | wc -l")
     assert job.end() == 0
