@@ -123,6 +123,12 @@ def test_an_empty_segment_is_a_folder_that_a_person_can_read(store: ObjectStore,
     assert list((store.root / "data").iterdir()) == []
 
 
+def test_a_key_with_two_slashes_that_is_not_there_says_where_to_look(store: ObjectStore) -> None:
+    put(store, "a/b")
+    with pytest.raises(StoreError, match=r"there is no object a//b\n.*another key than one.*aws s3 ls s3://data/a/b"):
+        read(store, "a//b")
+
+
 def test_an_empty_segment_sorts_as_its_key_does_and_not_as_its_folder(store: ObjectStore) -> None:
     found = ["/a", "a%", "a-", "a//", "a//b", "a/!", "a/%%empty", "a/%empty/b", "a/b"]
     for key in found:

@@ -65,7 +65,8 @@ def list_items(store: ObjectStore, source: Source) -> list[Item]:
             raise NothingThereError(f"there is no bucket {bucket}") from error
         raise
     if not found:
-        raise NothingThereError(f"No S3 objects found under S3 URL {source.uri}")
+        hint = "; two slashes are another key than one" if "//" in key else ""
+        raise NothingThereError(f"No S3 objects found under S3 URL {source.uri}{hint}")
     if not source.pipe:
         _refuse_two_at_one_path(found)
     return found

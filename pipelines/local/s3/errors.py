@@ -47,6 +47,9 @@ class StoreError(LocalError):
 def missing_key(bucket: str, key: str) -> StoreError:
     """NoSuchKey, in the words of both the store and the listing."""
     fix = f"see what is there: aws s3 ls s3://{bucket}/"
+    if "//" in key:
+        once = "/".join(filter(None, key.split("/")))
+        fix = f"two slashes are another key than one: look there, too: aws s3 ls s3://{bucket}/{once}"
     return StoreError("NoSuchKey", f"there is no object {key}", where=f"s3://{bucket}/{key}", fix=fix)
 
 

@@ -97,6 +97,7 @@ def test_two_objects_that_would_be_one_file_are_told(store: ObjectStore, tmp_pat
     ("uri", "error", "reason"),
     [
         ("s3://data/none/", NothingThereError, "No S3 objects found under S3 URL s3://data/none/"),
+        ("s3://data/a//b", NothingThereError, "under S3 URL s3://data/a//b; two slashes are another key than one"),
         ("s3://other-bucket/x", NothingThereError, "there is no bucket other-bucket"),
         ("https://data/x", BadUriError, "'https://data/x' is not an S3 URI"),
     ],
