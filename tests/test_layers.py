@@ -22,8 +22,8 @@ ROWS = (
     ("errors", "nearest", "dockerignore", "context", "engine"),
     ("definition", "spec", "schedule"),
     ("compile", "checks", "plan", "service_model", "graph"),
-    ("aws", "images", "local"),
-    ("deploy", "remote", "roles", "executions", "report", "diagnosis", "comparison"),
+    ("aws", "images", "local", "elsewhere", "scaffold"),
+    ("deploy", "remote", "roles", "executions", "report", "diagnosis", "comparison", "preflight"),
     ("cli", "testing", "__main__"),
 )
 # Rooms of one row that lean on one another, from one side only.

@@ -68,7 +68,9 @@ def test_two_executions_alike_differ_in_nothing(deployed, pipelines):
 
 
 def test_a_failed_execution_is_retried_from_the_step_that_failed(project, pipelines):
-    assert pipelines("run", "-p", "InputData=s3://pipelines-local/later/").code == 1
+    ran = pipelines("run", "-p", "InputData=s3://pipelines-local/later/")
+    assert ran.code == 1
+    assert "note: input raw of step Features is empty: nothing lies under s3://pipelines-local/later/" in ran.err
     (arn,) = ids(pipelines("executions"))
     assert "an input is empty" in pipelines("why").out
     later = project.home.objects / "pipelines-local/later"
