@@ -36,7 +36,7 @@ def name(subject: Subject) -> Iterator[Found]:
     given = subject.pipeline_name
     if given is not None and not (len(given) <= MAX_NAME and _NAME.fullmatch(given)):
         what = f"{given!r:.100} is no name of a pipeline: letters, digits and inner hyphens, at most {MAX_NAME}"
-        yield Found(None, "", what, f'rename it, for example "{_mended(given)}"')
+        yield Found(None, "", what, f'rename it, for example "{mended_name(given)}"')
 
 
 def name_length(subject: Subject) -> Iterator[Found]:
@@ -55,6 +55,7 @@ def experiment(subject: Subject) -> Iterator[Found]:
             yield Found(None, fault.path, f"{fault.path.rpartition('.')[2]} {fault.what}", fault.fix)
 
 
-def _mended(given: str) -> str:
+def mended_name(given: str) -> str:
+    """A name of a pipeline that is nearest to one that is none."""
     words = re.findall(r"[a-zA-Z0-9]+", given)
     return "-".join(words)[:MAX_NAME_IN_PRACTICE].rstrip("-") or "my-pipeline"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
@@ -12,6 +13,13 @@ from pipelines.errors import UsageError
 
 _EPILOG = (
     "Nothing touches AWS unless --env names an environment of pipeline.yaml. `pipelines COMMAND --help` says more."
+)
+_FILE_HELP = (
+    "the pipeline.yaml, or its folder; a definition's .json file, module:function or FILE.py:function, which is run; "
+    "pipeline.yaml if left out"
+)
+_NAME_HELP = (
+    "the pipeline's name, for a .json file or a function, and for one that is deployed; what FILE says if left out"
 )
 _STATUSES = ("Executing", "Stopping", "Stopped", "Failed", "Succeeded", "CompletedWithFailures")
 _UNITS = {"m": 60, "h": 3600, "d": 86400}
@@ -34,7 +42,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 class _Add(Protocol):
     """Adds a command."""
 
-    def __call__(self, name: str, text: str, *, env: bool = True, json: bool = True) -> argparse.ArgumentParser: ...
+    def __call__(
+        self, name: str, text: str, *, env: bool = True, json: bool = True, live: bool = False
+    ) -> argparse.ArgumentParser: ...
 
 
 class _Parser(argparse.ArgumentParser):
@@ -72,21 +82,31 @@ def build_parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.Argumen
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name: str, text: str, *, env: bool = True, json: bool = True) -> argparse.ArgumentParser:
+    def bare(name: str, text: str) -> argparse.ArgumentParser:
         command: argparse.ArgumentParser = commands.add_parser(
             name, help=text, description=text[0].upper() + text[1:] + "."
         )
-        file_help = "the pipeline.yaml, or its folder; the one in the current folder if left out"
-        command.add_argument("--file", "-f", type=Path, default=Path("pipeline.yaml"), help=file_help)
+        return command
+
+    def add(
+        name: str, text: str, *, env: bool = True, json: bool = True, live: bool = False
+    ) -> argparse.ArgumentParser:
+        """A command on a pipeline; `live` when it is the one that is deployed, whatever the files say."""
+        command = bare(name, text)
+        command.set_defaults(live=live)
+        _file(command)
+        command.add_argument("--name", default="", metavar="PIPELINE", help=_NAME_HELP)
         if env:
             command.add_argument("--env", default="local", metavar="NAME", help="the environment; `local` if left out")
         if json:
-            command.add_argument("--json", action="store_true", help="print JSON for machines")
+            _json(command)
         return command
 
-    for declare in (_defining, _deploying, _executing):
-        declare(add)
-    _local(add("local", "serve the local SageMaker on 127.0.0.1, in the foreground", env=False))
+    _init(bare("init", "write a pipeline of your own into a folder: definition, image, tests, CI"))
+    _defining(add)
+    _deploying(add)
+    _executing(partial(add, live=True))
+    _local(bare("local", "serve the local SageMaker on 127.0.0.1, in the foreground"))
     return parser, dict(commands.choices)
 
 
@@ -94,10 +114,12 @@ def _defining(add: _Add) -> None:
     run = add("run", "deploy, start and watch the pipeline in the local SageMaker", env=False)
     _parameters(run)
     _runner(run)
-    add("validate", "check pipeline.yaml and the definition it compiles to; nothing is deployed")
+    _live(add("validate", "check pipeline.yaml and the definition it compiles to; nothing is deployed"))
     compiled = add("compile", "print the definition JSON", json=False)
     compiled.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it to a file instead")
+    _live(compiled)
     graph = add("graph", "draw the steps and what they wait for", json=False)
+    _live(graph)
     graph.add_argument("--format", choices=["text", "mermaid"], default="text", help="text for people, or Mermaid")
 
 
@@ -163,6 +185,25 @@ def _executing(add: _Add) -> None:
     diff.add_argument("new", nargs="?", metavar="NEW", help="another's; the newest if left out")
 
 
+def _init(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "folder", nargs="?", type=Path, default=Path(), metavar="FOLDER", help="the current one if left out"
+    )
+    _json(command)
+
+
+def _file(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--file", "-f", type=Path, default=Path("pipeline.yaml"), help=_FILE_HELP)
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON for machines")
+
+
+def _live(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--live", action="store_true", help="take what is deployed, and not the files")
+
+
 def _yes(command: argparse.ArgumentParser) -> None:
     command.add_argument("--yes", "-y", action="store_true", help="do not ask; the local environment never does")
 
@@ -187,6 +228,8 @@ def _runner(command: argparse.ArgumentParser) -> None:
 
 
 def _local(command: argparse.ArgumentParser) -> None:
+    _file(command)
+    _json(command)
     _runner(command)
     way = command.add_mutually_exclusive_group()
     way.add_argument("--port", type=_port, default=0, metavar="PORT", help="the port; a free one if left out")

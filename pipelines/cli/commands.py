@@ -6,13 +6,16 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.operating import diff, executions, retry, selection, why
 from pipelines.cli.planning import compiled, deploy_files, deploy_plan, plan, promote, read_plan, rollback, schedules
 from pipelines.cli.project import Project, parse_parameters
 from pipelines.cli.terminal import Terminal
 from pipelines.errors import UsageError
+
+if TYPE_CHECKING:
+    from pipelines.definition import Definition
 
 FINE, FAILED = 0, 1
 
@@ -24,17 +27,18 @@ def validate(given: argparse.Namespace, terminal: Terminal) -> int:
     from pipelines.checks import check
 
     project = Project.of(given)
-    definition = compiled(project, terminal).definition
-    if project.target.is_local:
+    definition = _definition(given, project, terminal)
+    if project.target.is_local and not given.live:
         project.settings()
-    findings = check(definition, pipeline_name=project.spec.pipeline.name)
+    findings = check(definition, pipeline_name=project.pipeline)
     if terminal.json:
         terminal.document({"digest": definition.digest, "findings": [asdict(finding) for finding in findings]})
     for finding in findings if not terminal.json else ():
         terminal.result(str(finding))
     if not findings and not terminal.json:
         steps = sum(1 for _ in definition.all_steps())
-        terminal.result(f"{project.file}: fine ({steps} steps, digest {definition.digest[:12]})")
+        place = f"pipeline {project.pipeline}" if given.live else project.file
+        terminal.result(f"{place}: fine ({steps} steps, digest {definition.digest[:12]})")
     return FAILED if any(finding.severity == "error" for finding in findings) else FINE
 
 
@@ -42,7 +46,7 @@ def compile_(given: argparse.Namespace, terminal: Terminal) -> int:
     """Print the definition, or write it to a file."""
     import json
 
-    text = json.dumps(compiled(Project.of(given), terminal).definition.document, indent=2, ensure_ascii=False)
+    text = json.dumps(_definition(given, Project.of(given), terminal).document, indent=2, ensure_ascii=False)
     if not given.output:
         terminal.result(text)
         return FINE
@@ -59,8 +63,13 @@ def graph(given: argparse.Namespace, terminal: Terminal) -> int:
     from pipelines.graph import as_mermaid, as_text
 
     draw = {"text": as_text, "mermaid": as_mermaid}[given.format]
-    terminal.result(draw(compiled(Project.of(given), terminal).definition).rstrip("\n"))
+    terminal.result(draw(_definition(given, Project.of(given), terminal)).rstrip("\n"))
     return FINE
+
+
+def _definition(given: argparse.Namespace, project: Project, terminal: Terminal) -> Definition:
+    """The definition that is asked for: what is deployed, or what would be."""
+    return project.live if given.live else compiled(project, terminal).definition
 
 
 def deploy(given: argparse.Namespace, terminal: Terminal) -> int:
@@ -94,15 +103,11 @@ def run(given: argparse.Namespace, terminal: Terminal) -> int:
 
 def start(given: argparse.Namespace, terminal: Terminal) -> int:
     """Start the deployed pipeline as it is."""
-    from pipelines.definition import parse, resolve_parameters
+    from pipelines.definition import resolve_parameters
 
     project = Project.of(given)
     parameters = parse_parameters(given.parameters)
-    live = project.gateway.pipeline(project.spec.pipeline.name)
-    if live is None:
-        what = f"pipeline {project.spec.pipeline.name} is not deployed"
-        raise UsageError(what, where=f"environment {project.environment}", fix=project.command("deploy"))
-    definition = parse(live["PipelineDefinition"])
+    definition = project.live
     steps, source, inherited = selection(given, project)
     known = {parameter.name for parameter in definition.parameters}
     parameters = {name: value for name, value in inherited.items() if name in known} | parameters
@@ -116,7 +121,7 @@ def status(given: argparse.Namespace, terminal: Terminal) -> int:
     from pipelines.executions import find, snapshot
 
     project = Project.of(given)
-    arn = find(project.gateway, project.spec.pipeline.name, given.execution)
+    arn = find(project.gateway, project.pipeline, given.execution)
     execution = follow(project, terminal, arn) if given.watch else snapshot(project.gateway, arn)
     show_result(project, terminal, execution)
     return FAILED if execution.ended and execution.status != "Succeeded" else FINE
@@ -129,7 +134,7 @@ def stop(given: argparse.Namespace, terminal: Terminal) -> int:
     from pipelines.executions import stop as ask
 
     project = Project.of(given)
-    arn = find(project.gateway, project.spec.pipeline.name, given.execution)
+    arn = find(project.gateway, project.pipeline, given.execution)
     execution = snapshot(project.gateway, arn)
     if execution.ended:
         terminal.note(f"execution {execution.id} had ended before: {execution.status}")
@@ -155,7 +160,7 @@ def logs(given: argparse.Namespace, terminal: Terminal) -> int:
             terminal.result(f"{line.time:%H:%M:%S} {prefix}{line.text}")
 
     project = Project.of(given)
-    arn = find(project.gateway, project.spec.pipeline.name, given.execution)
+    arn = find(project.gateway, project.pipeline, given.execution)
     known = [step.name for step in definition_of(project, arn).all_steps()]
     tokens: dict[str, str] = {}
     while not terminal.is_deaf:
@@ -246,7 +251,9 @@ def _start(
 ) -> int:
     from pipelines.cli.watching import follow, show_result
 
-    arn = project.gateway.start_execution(project.spec.pipeline.name, parameters, select, source)
+    if not select:
+        _say_what_is_missing(project, terminal, parameters)
+    arn = project.gateway.start_execution(project.pipeline, parameters, select, source)
     if wait:
         terminal.note(f"execution {arn}")
         execution = follow(project, terminal, arn, stops=project.target.is_local)
@@ -258,6 +265,19 @@ def _start(
         terminal.result(arn)
         terminal.note(f"follow it: {project.command('status --watch')}")
     return FINE
+
+
+def _say_what_is_missing(project: Project, terminal: Terminal, parameters: dict[str, str]) -> None:
+    """Inputs that are empty, before a job is started that would find it out minutes later."""
+    from pipelines.definition import parse, resolve_parameters
+    from pipelines.preflight import empty_inputs
+
+    live = project.gateway.pipeline(project.pipeline)
+    if live:
+        definition = parse(live["PipelineDefinition"])
+        values = resolve_parameters(definition, parameters)
+        for line in empty_inputs(definition, values, project.gateway):
+            terminal.note(f"note: {line}")
 
 
 COMMANDS: dict[str, Command] = {

@@ -30,14 +30,13 @@ def executions(given: argparse.Namespace, terminal: Terminal) -> int:
 
     project = Project.of(given)
     since = datetime.now(UTC) - timedelta(seconds=given.since) if given.since else None
-    name = project.spec.pipeline.name
+    name = project.pipeline
     try:
         found = list(islice(summaries(project.gateway, name, given.status, since), given.limit))
     except AwsError as error:
         if error.code != "ResourceNotFound":
             raise
-        where = f"environment {project.environment}"
-        raise UsageError(f"pipeline {name} is not deployed", where=where, fix=project.command("deploy")) from error
+        raise project.not_deployed() from error
     if terminal.json:
         terminal.document({"executions": [{**asdict(item), "started": item.started.isoformat()} for item in found]})
         return FINE
@@ -61,7 +60,7 @@ def retry(given: argparse.Namespace, terminal: Terminal) -> int:
     from pipelines.executions import retry as ask
 
     project = Project.of(given)
-    arn = find(project.gateway, project.spec.pipeline.name, given.execution)
+    arn = find(project.gateway, project.pipeline, given.execution)
     ask(project.gateway, arn)
     if given.wait:
         execution = follow(project, terminal, arn, stops=project.target.is_local)
@@ -81,7 +80,7 @@ def why(given: argparse.Namespace, terminal: Terminal) -> int:
     from pipelines.executions import find, snapshot
 
     project = Project.of(given)
-    execution = snapshot(project.gateway, find(project.gateway, project.spec.pipeline.name, given.execution))
+    execution = snapshot(project.gateway, find(project.gateway, project.pipeline, given.execution))
     found = diagnose(project.gateway, execution)
     commands = _go_on(project, found)
     if terminal.json:
@@ -164,7 +163,7 @@ def diff(given: argparse.Namespace, terminal: Terminal) -> int:
     from pipelines.executions import find, snapshot
 
     project = Project.of(given)
-    gateway, name = project.gateway, project.spec.pipeline.name
+    gateway, name = project.gateway, project.pipeline
     old, new = (snapshot(gateway, find(gateway, name, wanted)) for wanted in (given.old, given.new))
     found = compare(gateway, old, new)
     if terminal.json:
@@ -226,7 +225,7 @@ def selection(given: argparse.Namespace, project: Project) -> tuple[list[str], s
     if not given.source and not given.select:
         return [], "", {}
     gateway = project.gateway
-    arn = find(gateway, project.spec.pipeline.name, given.source)
+    arn = find(gateway, project.pipeline, given.source)
     source = snapshot(gateway, arn)
     if not source.ended:
         fix = f"wait for its end: {project.command(f'status --watch --execution {source.id}')}"
@@ -243,7 +242,7 @@ def _not_succeeded(project: Project, source: Execution) -> list[str]:
     """The steps of what is deployed that the source has no result of; of a gate that it passed, the branch it took."""
     from pipelines.definition import parse
 
-    live = project.gateway.pipeline(project.spec.pipeline.name)
+    live = project.gateway.pipeline(project.pipeline)
     done = {step.name: step for step in source.steps if step.status == "Succeeded"}
     return list(_left(parse(live["PipelineDefinition"]).steps, done)) if live else []
 

@@ -76,7 +76,7 @@ def read_plan(file: Path, project: Project) -> Plan:
     if made.environment != target.name:
         fix = "repeat the command with --env " + made.environment
         raise UsageError(f"it is a plan for environment {made.environment}", where=str(file), fix=fix)
-    here = (project.spec.pipeline.name, target.account, target.region, target.bucket)
+    here = (project.pipeline, target.account, target.region, target.bucket)
     there = (made.pipeline, made.account, made.region, made.needs.bucket)
     if here != there:
         what = f"it is a plan for {', '.join(there)}; pipeline.yaml says {', '.join(here)}"
@@ -139,7 +139,7 @@ def rollback(given: argparse.Namespace, terminal: Terminal) -> int:
 
     project = Project.of(given)
     _refuse_nobody(project, terminal, yes=given.yes)
-    name, site = project.spec.pipeline.name, project.site(terminal.note)
+    name, site = project.pipeline, project.site(terminal.note)
     live = _live(project, site)
     number = _version(project, given.version, live.pipeline)
     definition = parse(project.gateway.pipeline_definition(name, number), where=f"version {number} of {name}")
@@ -174,7 +174,7 @@ def promote(given: argparse.Namespace, terminal: Terminal) -> int:
         _refuse_nobody(project, terminal, yes=given.yes)
     compiled(source, terminal)
     compiled(project, terminal)
-    there = read_live(source.site(terminal.note).remote(source.spec.pipeline.name), needs(source.desired))
+    there = read_live(source.site(terminal.note).remote(source.pipeline), needs(source.desired))
     record = _record(source, there.pipeline.digest) if there.pipeline else None
     site = project.site(terminal.note, source)
     made, live = make_plan(promoted(project.desired, source.environment, record, there), site)
@@ -198,7 +198,7 @@ def _refuse_no_promotion(source: Project, project: Project) -> None:
 def _live(project: Project, site: Site) -> Live:
     from pipelines.plan import Needs, read_live
 
-    name = project.spec.pipeline.name
+    name = project.pipeline
     return read_live(site.remote(name), Needs(name, project.target.bucket))
 
 
@@ -209,9 +209,9 @@ def _version(project: Project, given: int | None, live: LivePipeline | None) -> 
     """
     from pipelines.plan import earlier
 
-    name, where = project.spec.pipeline.name, f"environment {project.environment}"
+    name, where = project.pipeline, f"environment {project.environment}"
     if live is None:
-        raise UsageError(f"pipeline {name} is not deployed", where=where, fix=project.command("deploy"))
+        raise project.not_deployed()
     there = sorted(int(item["PipelineVersionId"]) for item in project.gateway.pipeline_versions(name))
     if given is None:
         before = earlier(there, _record(project, live.digest))
@@ -229,7 +229,7 @@ def _record(project: Project, digest: str) -> Record | None:
     from pipelines.plan import read_record, record_key
 
     bucket, key = project.target.bucket, record_key(project.target.prefix, digest)
-    text = project.site(lambda _: None).remote(project.spec.pipeline.name).record(bucket, key)
+    text = project.site(lambda _: None).remote(project.pipeline).record(bucket, key)
     return read_record(text, where=f"s3://{bucket}/{key}") if text else None
 
 
@@ -237,7 +237,7 @@ def schedules(given: argparse.Namespace, terminal: Terminal) -> int:
     """List the schedules of pipeline.yaml and those that are deployed, with their next starts."""
     project = Project.of(given)
     wanted = project.target.schedules
-    name = project.spec.pipeline.name
+    name = project.pipeline
     there = project.site(terminal.note).remote(name).schedules(name)
     names = sorted(wanted.keys() | there.keys())
     found = [_described(wanted.get(key), there.get(key), _created(project, there.get(key))) for key in names]
@@ -260,7 +260,7 @@ def _created(project: Project, there: LiveSchedule | None) -> datetime | None:
 
     if there is None or not there.value.expression.startswith("rate"):
         return None
-    answer = project.gateway.schedule(GROUP, aws_name(project.spec.pipeline.name, there.value.name)) or {}
+    answer = project.gateway.schedule(GROUP, aws_name(project.pipeline, there.value.name)) or {}
     return answer.get("CreationDate")
 
 

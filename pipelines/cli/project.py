@@ -1,4 +1,7 @@
-"""What commands work on: the pipeline.yaml, its environment, and AWS or the local SageMaker behind it."""
+"""What commands work on: a pipeline.yaml or a definition from elsewhere, its environment, and the AWS behind it.
+
+A definition from elsewhere (`pipelines/elsewhere.py`) has the local environment alone.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +15,25 @@ from typing import TYPE_CHECKING, Literal
 
 from pipelines.errors import UsageError
 from pipelines.local.home import Home
-from pipelines.spec import LOCAL, Spec, Target, load
+from pipelines.spec import LOCAL, Spec, Target, load, local_target
 
 if TYPE_CHECKING:
     from pipelines.aws import Gateway
     from pipelines.compile import Compiled
+    from pipelines.definition import Definition
     from pipelines.deploy import Images, Site
+    from pipelines.elsewhere import Elsewhere
     from pipelines.local.settings import Runner, Settings
     from pipelines.plan import Desired
 
 
 @dataclass(frozen=True)
 class Project:
-    """A pipeline.yaml and the environment that a command names; parts are made when they are first needed."""
+    """What a command names: a pipeline.yaml and an environment, say; parts are made when they are first needed."""
 
     file: Path
     environment: str
+    name: str = ""  # of the pipeline, where the command gives it
     profile: str = ""  # of AWS's configuration; the one in use if empty
     runner: Runner | Literal[""] | None = None  # that the command names; "" if it could and does not
 
@@ -35,7 +41,25 @@ class Project:
     def of(cls, given: argparse.Namespace) -> Project:
         file = given.file
         file = file / "pipeline.yaml" if file.is_dir() else file
-        return cls(file, getattr(given, "env", LOCAL), runner=getattr(given, "runner", None))
+        name = getattr(given, "name", "")
+        project = cls(file, getattr(given, "env", LOCAL), name, runner=getattr(given, "runner", None))
+        if name and not given.live and not project.is_elsewhere:
+            fix = f"leave it out, or change {file}; it is for what is deployed, for .json files and functions"
+            raise UsageError("the name of a pipeline.yaml's pipeline stands in it", where="--name", fix=fix)
+        return project
+
+    @property
+    def is_elsewhere(self) -> bool:
+        from pipelines.elsewhere import is_elsewhere
+
+        return is_elsewhere(self.file)
+
+    @cached_property
+    def elsewhere(self) -> Elsewhere:
+        """The definition of a file or a function; reading it may start the local SageMaker."""
+        from pipelines.elsewhere import read
+
+        return read(self.file, self.name, local_target(), lambda: self._local_endpoint)
 
     @property
     def home(self) -> Home:
@@ -46,13 +70,26 @@ class Project:
         return load(self.file)
 
     @cached_property
+    def pipeline(self) -> str:
+        """The pipeline's name."""
+        return self.name or (self.elsewhere.pipeline if self.is_elsewhere else self.spec.pipeline.name)
+
+    @cached_property
     def target(self) -> Target:
+        if self.is_elsewhere and self.environment != LOCAL:
+            what = "a definition that no pipeline.yaml says has no environment but local"
+            fix = "leave out --env; for what is deployed there: -f PIPELINE.YAML --name PIPELINE"
+            raise UsageError(what, where=f"--env {self.environment}", fix=fix)
+        if self.is_elsewhere or (self.name and self.environment == LOCAL and not self.file.exists()):
+            return replace(local_target(), prefix=self.pipeline)
         return self.spec.target(self.environment)
 
     @cached_property
     def compiled(self) -> Compiled:
-        from pipelines.compile import compile_spec
+        from pipelines.compile import Compiled, compile_spec
 
+        if self.is_elsewhere:
+            return Compiled(self.elsewhere.definition, self.target, uploads=(), images=())
         return compile_spec(self.spec, self.environment, cache=self.home.compiled)
 
     @cached_property
@@ -60,20 +97,40 @@ class Project:
         """The digest of the definition compiled for no environment: the same in all of them."""
         from pipelines.compile import compile_spec
 
+        if self.is_elsewhere:
+            return self.elsewhere.definition.digest
         return compile_spec(self.spec, self.spec.neutral_target(), cache=self.home.compiled).definition.digest
 
     @cached_property
     def desired(self) -> Desired:
-        """What pipeline.yaml asks for in the environment."""
+        """What pipeline.yaml asks for in the environment; of a definition from elsewhere, itself."""
         from pipelines.deploy import wanted
+        from pipelines.plan import bare
 
+        if self.is_elsewhere:
+            return bare(self.pipeline, self.target, self.elsewhere.definition)
         return wanted(self.compiled, self.neutral, self.spec.pipeline, self.spec.folder)
+
+    @cached_property
+    def live(self) -> Definition:
+        """The definition that is deployed. Raises `UsageError` when none is."""
+        from pipelines.definition import parse
+
+        there = self.gateway.pipeline(self.pipeline)
+        if there is None:
+            raise self.not_deployed()
+        return parse(there["PipelineDefinition"], where=f"pipeline {self.pipeline}")
+
+    def not_deployed(self) -> UsageError:
+        what, where = f"pipeline {self.pipeline} is not deployed", f"environment {self.environment}"
+        is_another = self.name and not self.is_elsewhere
+        return UsageError(what, where=where, fix="correct --name" if is_another else self.command("deploy"))
 
     def site(self, report: Callable[[str], None], source: Project | None = None) -> Site:
         """Where a deployment takes place; `source` is the environment that is promoted."""
         from pipelines.deploy import Site
 
-        return Site(self.gateway, self._images(source), self.spec.folder, report)
+        return Site(self.gateway, self._images(source), self.file.parent, report)
 
     @cached_property
     def gateway(self) -> Gateway:
@@ -86,10 +143,18 @@ class Project:
             gateway = Gateway(self.target, profile=self.profile)
             check_account(gateway)
             return gateway
+        self.settle()
+        return Gateway(self.target, Endpoint(self._local_endpoint))
+
+    @cached_property
+    def _local_endpoint(self) -> str:
         from pipelines.local.daemon import ensure
 
-        self.settle()
-        return Gateway(self.target, Endpoint(ensure(self.home, self.target.region).endpoint))
+        return ensure(self.home, local_target().region if self.is_elsewhere else self.target.region).endpoint
+
+    @property
+    def _has_spec(self) -> bool:
+        return not self.is_elsewhere and self.file.exists()
 
     def settings(self) -> Settings:
         """What is said of the local SageMaker: by pipeline.yaml, or in a folder without one by hand.
@@ -98,14 +163,14 @@ class Project:
         """
         from pipelines.local.settings import of_spec, read
 
-        settings = of_spec(self.spec) if self.file.exists() else read(self.home)
+        settings = of_spec(self.spec) if self._has_spec else read(self.home)
         return replace(settings, runner=self.runner or settings.runner)
 
     def settle(self) -> None:
         """Tell the local SageMaker, if the command starts jobs. What was written by hand stays, but for the runner."""
         from pipelines.local.settings import write
 
-        if self.runner is not None and (self.runner or self.file.exists()):
+        if self.runner is not None and (self.runner or self._has_spec):
             write(self.home, self.settings())
 
     def _images(self, source: Project | None) -> Images:
@@ -130,7 +195,8 @@ class Project:
         """A command of ours as the user would type it for this project and environment."""
         file = "" if self.file == Path("pipeline.yaml") else f" -f {shlex.quote(str(self.file))}"
         env = "" if self.target.is_local else f" --env {self.environment}"
-        return f"pipelines {words}{file}{env}"
+        name = f" --name {shlex.quote(self.name)}" if self.name else ""
+        return f"pipelines {words}{file}{env}{name}"
 
 
 def parse_parameters(texts: list[str]) -> dict[str, str]:

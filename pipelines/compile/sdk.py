@@ -26,7 +26,8 @@ VALUES = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
-REMOVED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SAGEMAKER")
+# For code of the user's, which does call: proxies must not stand between it and its own machine.
+_SERVED = {"AWS_MAX_ATTEMPTS": "1", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,28 @@ class Sdk:
 
 
 @contextlib.contextmanager
-def loaded(region: str, bucket: str) -> Iterator[Sdk]:
+def loaded(region: str, bucket: str, **variables: str) -> Iterator[Sdk]:
     """The SDK, with the process's environment, logging and warnings as it needs them; all are put back afterwards."""
+    values = {**VALUES, "AWS_DEFAULT_REGION": region, "AWS_REGION": region, **variables}
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_environment({**VALUES, "AWS_DEFAULT_REGION": region, "AWS_REGION": region}))
+        stack.enter_context(_environment(values))
         stack.enter_context(_quiet())
         yield _load(region, bucket, stack)
+
+
+@contextlib.contextmanager
+def served(region: str, bucket: str, role: str, endpoint: str) -> Iterator[None]:
+    """The SDK for code that is not ours and makes sessions of its own: `endpoint` answers them, `role` is who asks."""
+    with loaded(region, bucket, AWS_ENDPOINT_URL=endpoint, **_SERVED):
+        from sagemaker.core import common_utils
+        from sagemaker.core.helper import session_helper
+
+        with contextlib.ExitStack() as stack:
+            # Its STS endpoints are the region's own, whatever the environment says; and whom those name is no role.
+            for module in (common_utils, session_helper):
+                stack.enter_context(_replaced(module, "sts_regional_endpoint", lambda _region: endpoint))
+            stack.enter_context(_replaced(session_helper.Session, "get_caller_identity_arn", lambda _session: role))
+            yield
 
 
 @contextlib.contextmanager
@@ -70,7 +87,8 @@ def _quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    touched = [*values, *REMOVED]
+    # Without the user's profile, endpoints, tokens: whatever is AWS's.
+    touched = {*values, *(name for name in os.environ if name.startswith("AWS_"))}
     before = {name: os.environ.pop(name) for name in touched if name in os.environ}
     os.environ.update(values)
     try:

@@ -79,7 +79,8 @@ def _started(home: Home, region: str) -> Running:
         raise home.refusal(error) from error
     with log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.local.server", str(home.root), region],
+            # -P: a folder called `pipelines` in the current one is the user's, not we.
+            [sys.executable, "-P", "-m", "pipelines.local.server", str(home.root), region],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

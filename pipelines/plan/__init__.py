@@ -23,7 +23,7 @@ from pipelines.plan.actions import (
     WriteRecord,
     in_words,
 )
-from pipelines.plan.desired import Desired, Image, Upload, desired
+from pipelines.plan.desired import Desired, Image, Upload, bare, desired
 from pipelines.plan.difference import definition_changes
 from pipelines.plan.facts import drift
 from pipelines.plan.live import (
@@ -78,6 +78,7 @@ __all__ = [
     "UploadFile",
     "Version",
     "WriteRecord",
+    "bare",
     "change_lines",
     "definition_changes",
     "desired",

@@ -6,7 +6,7 @@ A rollback and a promotion are `Desired` values too (`rollback.py`, `promotion.p
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipelines.definition import Definition
 from pipelines.schedule import Schedule
@@ -78,16 +78,9 @@ def desired(
     uploads: Iterable[Upload] = (),
     images: Iterable[Image] = (),
 ) -> Desired:
-    """What pipeline.yaml says for an environment. Only the local one makes its bucket by the way."""
-    return Desired(
-        pipeline=pipeline.name,
-        environment=target.name,
-        account=target.account,
-        region=target.region,
-        bucket=target.bucket,
-        prefix=target.prefix,
-        role=target.role,
-        definition=definition,
+    """What pipeline.yaml says for an environment."""
+    return replace(
+        bare(pipeline.name, target, definition),
         neutral=neutral or definition.digest,
         description=pipeline.description,
         parallelism=pipeline.max_parallel_steps,
@@ -96,5 +89,20 @@ def desired(
         images=tuple(images),
         schedules=target.schedules,
         notifications=target.notifications,
+    )
+
+
+def bare(pipeline: str, target: Target, definition: Definition) -> Desired:
+    """A definition and nothing beside it. Only the local environment makes its bucket by the way."""
+    return Desired(
+        pipeline=pipeline,
+        environment=target.name,
+        account=target.account,
+        region=target.region,
+        bucket=target.bucket,
+        prefix=target.prefix,
+        role=target.role,
+        definition=definition,
+        neutral=definition.digest,
         makes_bucket=target.is_local,
     )
