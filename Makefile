@@ -32,7 +32,7 @@ run: $(SETUP) $(DATA)
 	$(BIN)/pipelines run
 
 test: $(SETUP) $(IMAGE_ENV)/.ready $(DATA)
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto
 	$(IMAGE_ENV)/bin/python -m pytest -n auto tests/container
 
 # The image's programs are tested in the image's own environment, which is not the package's.

@@ -6,12 +6,29 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
+
     from pipelines.local.runner.docker import Engine
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Spreads single tests over the workers; one worker has all that need the container engine, and begins with them.
+
+    By their ids: xdist's own groups (`--dist loadgroup`) have no effect under pytest 9.2 (pytest-xdist, issue 1386).
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneEngine(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "docker" if nodeid.startswith("tests/image/") or nodeid.endswith("docker]") else nodeid
+
+    return OneEngine(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +52,7 @@ def tutorial(tutorial_files: dict[str, str], tmp_path: Path) -> Path:
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """A Docker engine: the one that answers, or one of our own where the machine lets us start it.
 
-    Tests that use it stand in the xdist group `docker`: one worker has the engine.
+    Tests that use it stand in tests/image, or end their id in `docker]`: one worker has the engine.
     """
     from benchmarks import docker_engine  # here: the container's tests have no package `pipelines`
 

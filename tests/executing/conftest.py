@@ -66,7 +66,7 @@ class Stage:
     settings: Mapping[str, Any]
 
 
-@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.xdist_group("docker"))])
+@pytest.fixture(params=["process", "docker"])
 def sagemaker(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """A local SageMaker of the test alone, on each runner."""
     settings: dict[str, Any] = {"runner": request.param}
