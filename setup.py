@@ -17,6 +17,7 @@ setup(
         "pipelines": ["py.typed"],
         "pipelines.spec": ["pipeline.schema.json"],
         "pipelines.local.stand_ins": ["*.txt"],
+        "pipelines.scaffold": ["files/**/*.template"],
     },
     install_requires=[
         "sagemaker>=3.27,<4",

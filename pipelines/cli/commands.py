@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.operating import diff, executions, retry, selection, why
@@ -20,6 +22,21 @@ if TYPE_CHECKING:
 FINE, FAILED = 0, 1
 
 Command = Callable[[argparse.Namespace, Terminal], int]
+
+
+def init(given: argparse.Namespace, terminal: Terminal) -> int:
+    """Write a pipeline of one's own into a folder."""
+    from pipelines.scaffold import write
+
+    written = write(given.folder)
+    if terminal.json:
+        terminal.document({"folder": str(given.folder), "files": written})
+        return FINE
+    for path in written:
+        terminal.result(str(given.folder / path))
+    into = "" if given.folder == Path() else f"cd {shlex.quote(str(given.folder))} && "
+    terminal.note(f"try it: {into}pipelines run; and its tests: python -m pytest")
+    return FINE
 
 
 def validate(given: argparse.Namespace, terminal: Terminal) -> int:
@@ -281,6 +298,7 @@ def _say_what_is_missing(project: Project, terminal: Terminal, parameters: dict[
 
 
 COMMANDS: dict[str, Command] = {
+    "init": init,
     "run": run,
     "validate": validate,
     "compile": compile_,
