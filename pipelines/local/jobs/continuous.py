@@ -13,13 +13,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from errno import ELOOP, ENOENT, ENOTDIR, ENXIO
+from errno import ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENXIO
 from io import FileIO
 from pathlib import Path, PurePosixPath
 
 from pipelines.local.jobs.parse import split_uri
 from pipelines.local.jobs.place import open_folder
 from pipelines.local.jobs.staging import key_below
+from pipelines.local.s3.names import MAX_KEY_BYTES
 from pipelines.local.store import ObjectStore, StoreError
 
 LOOK_SECONDS = 1.0
@@ -123,8 +124,10 @@ def _files(top: Path, folder: PurePosixPath) -> Iterator[tuple[str, int]]:
 
 
 def _below(folder: int, path: str) -> Iterator[tuple[str, int]]:
-    """Closes `folder` at its end."""
+    """Closes `folder` at its end. Raises `OSError`, also where nothing can be a key any more, so deep it lies."""
     try:
+        if len(path) > MAX_KEY_BYTES:
+            raise OSError(ENAMETOOLONG, os.strerror(ENAMETOOLONG), f"{path[:200]}…")
         with os.scandir(folder) as entries:
             names = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
         for name, is_folder in names:

@@ -105,7 +105,10 @@ class Job(ABC):
         """Run the job to its end and give its record."""
         self.change(**{f"{self.prefix}StartTime": self._time()})
         status, reason = self._outcome()
-        self.clean_up()
+        try:
+            self.clean_up()
+        except Exception:  # noqa: BLE001 -- what is left goes when the server starts again
+            _log.exception("job %s: its folder", self.name)
         more = {"FailureReason": reason[:1024]} if reason else {}
         self.change(**{f"{self.prefix}JobStatus": status, f"{self.prefix}EndTime": self._time()}, **more)
         return self.record
@@ -302,7 +305,9 @@ class ContainerJob(Job):
                 self.folder.rename(kept)
             except OSError:
                 kept = self.folder
-            raise JobError(f"ClientError: {refusal.message}; what the program wrote is kept in {kept}") from error
+            where = refusal.problems[0].where[:200]  # the reason has 1 KB, and its end must be in it
+            reason = f"{refusal.message}; at {where}; what the program wrote is kept in {kept}"
+            raise JobError(f"ClientError: {reason}") from error
 
     @contextmanager
     def _disk(self, what: str) -> Iterator[None]:

@@ -12,10 +12,11 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NoReturn, cast
+from typing import BinaryIO, cast
 
 from pipelines.local.jobs.parse import split_uri
 from pipelines.local.jobs.source import InputError, Item
+from pipelines.local.runner.scratch import walk
 from pipelines.local.s3.disk import copy_range
 from pipelines.local.s3.names import name_of
 from pipelines.local.store import ObjectStore
@@ -85,15 +86,11 @@ def check_target(store: ObjectStore, uri: str) -> None:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder, onerror=_refuse):
-        for name in sorted(names):
+    for parent, _, names in walk(folder):
+        for name in names:
             file = Path(parent, name)
             if file.is_file() and not file.is_symlink():
                 yield file
-
-
-def _refuse(error: OSError) -> NoReturn:
-    raise error
 
 
 def _link(source: str, target: Path) -> bool:

@@ -19,6 +19,7 @@ from pipelines.local.jobs.metrics import MetricError, compiled, final_metrics
 from pipelines.local.jobs.parse import split_uri
 from pipelines.local.jobs.place import Place
 from pipelines.local.jobs.source import MANIFEST, PREFIX, NothingThereError, Source, list_items
+from pipelines.local.runner.scratch import walk
 
 _GROUP = "homogeneousCluster"  # of a job that names none
 _CHECKPOINTS = "/opt/ml/checkpoints"
@@ -279,7 +280,7 @@ def write_archive(folders: Sequence[Path], archive: Path) -> None:
     """
     found: dict[str, Path] = {}
     for folder in folders:
-        for path in sorted(folder.rglob("*")):
+        for path in (Path(parent, name) for parent, inner, files in walk(folder) for name in (*inner, *files)):
             name = path.relative_to(folder).as_posix()
             replaced = found.get(name)
             if replaced and replaced.is_dir() and (path.is_symlink() or not path.is_dir()):

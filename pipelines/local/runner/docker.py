@@ -24,6 +24,7 @@ from pipelines.errors import LocalError
 from pipelines.local.runner.image import OWN_ENTRYPOINT
 from pipelines.local.runner.log import LogWriter, pump
 from pipelines.local.runner.process import Container, ContainerRequest
+from pipelines.local.runner.scratch import walk
 
 __all__ = ["DockerRunner", "Engine", "find_engine"]
 
@@ -194,7 +195,7 @@ def _is_foreign(folder: Path, user: int) -> bool:
     """Whether something in the folder is another's, so that `user` cannot move it or take it away."""
     if user == 0:
         return False
-    paths = (Path(parent, name) for parent, names, files in os.walk(folder) for name in (*names, *files))
+    paths = (Path(parent, name) for parent, names, files in walk(folder) for name in (*names, *files))
     return any(path.lstat().st_uid != user for path in paths)
 
 

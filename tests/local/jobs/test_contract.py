@@ -570,3 +570,29 @@ def test_a_full_disk_fails_the_job_and_what_was_stored_stays(
     kept = Path(record["FailureReason"].rpartition("is kept in ")[2])
     assert (kept / "algo-1/ml/model/big").stat().st_size == 700_000
     assert len(read(made, "big")) == 3 << 20
+
+
+DEEP = "import os\nos.chdir('/opt/ml/processing/out')\nfor _ in range(600): os.mkdir('d'); os.chdir('d')\n"
+
+
+@pytest.mark.parametrize("mode", ["EndOfJob", "Continuous"])
+def test_an_output_too_deep_for_any_key_ends_the_job_and_is_kept(bench: Callable[..., Bench], mode: str) -> None:
+    made = bench()
+    outputs = [processing_output("out", "s3://data/out", "/opt/ml/processing/out")]
+    outputs[0]["S3Output"]["S3UploadMode"] = mode
+    request = made.processing(DEEP + "open('file', 'w').close()", ProcessingOutputConfig={"Outputs": outputs})
+    record = made.run("Processing", request)
+    assert record["ProcessingJobStatus"] == "Failed"
+    assert "too long" in record["FailureReason"] or "S3 allows 1024" in record["FailureReason"]
+    assert "kept in" in record["FailureReason"]
+    made.jobs.delete("Processing", "Job-1")
+    assert not list(made.home.kept.rglob("ml"))
+
+
+def test_a_file_whose_name_is_no_key_is_named_in_the_reason(bench: Callable[..., Bench]) -> None:
+    made = bench()
+    outputs = {"Outputs": [processing_output("out", "s3://data/out", "/opt/ml/processing/out")]}
+    request = made.processing("open(b'/opt/ml/processing/out/a\\xff.csv', 'w')", ProcessingOutputConfig=outputs)
+    reason = made.run("Processing", request)["FailureReason"]
+    assert reason.startswith("ClientError: the key is not UTF-8; fix: ")
+    assert "; at s3://data/'out/a\\udcff.csv'; what the program wrote is kept in " in reason
