@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 import tarfile
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from packaging.requirements import Requirement
 
 from pipelines.context import read_context
 from pipelines.local.images import push
-from pipelines.local.stand_ins import script_mode, spark_submit
+from pipelines.local.stand_ins import script_mode, spark_submit, xgboost_algorithm
 from pipelines.local.stand_ins.table import TABLE, stand_in
 from tests.local.local_aws import Json, LocalAws, fresh
 
@@ -209,3 +211,80 @@ def test_what_cannot_train_says_why(tmp_path, monkeypatch, files, values, reason
         script_mode.main()
     assert reason in (tmp_path / "output/failure").read_text()
     assert not (tmp_path / "a.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("version", "pickled"),
+    [("0.90-2-cpu-py3", True), ("1.0-1-cpu-py3", True), ("1.2-2", True), ("1.3-1", False), ("1.7-1", False)],
+)
+def test_the_xgboost_image_has_its_algorithm_and_keeps_models_as_its_version_does(version, pickled):
+    image = stand_in(f"{AWS}/sagemaker-xgboost:{version}")
+    assert image is not None
+    assert f"/usr/local/bin/{script_mode.ALGORITHM}" in {copy.destination for copy in image.copies}
+    assert ("XGBOOST_PICKLE" in image.environment) == pickled
+
+
+def test_without_a_script_the_algorithm_of_the_image_trains(tmp_path, monkeypatch):
+    program = tmp_path / script_mode.ALGORITHM
+    program.write_text("")
+    program.chmod(0o755)
+    monkeypatch.setattr(script_mode, "ROOT", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert script_mode.prepared() == ([sys.executable, str(program)], {})
+
+
+def test_the_algorithms_hyperparameters_are_xgboosts_but_for_its_own():
+    values = {
+        "num_round": "5",
+        "max_depth": "3",
+        "eval_metric": "auc,rmse",
+        "_tuning_objective_metric": "validation:mae",
+    }
+    assert xgboost_algorithm.parameters(values) == {"max_depth": "3", "eval_metric": ["auc", "rmse", "mae"]}
+    assert xgboost_algorithm.parameters({"num_round": "5"}) == {}
+    assert xgboost_algorithm.rounds(values) == 5
+
+
+@pytest.mark.parametrize(
+    ("content_type", "read_as"),
+    [(None, "libsvm"), ("text/csv", "csv"), ("text/csv; label_size=1", "csv"), ("application/x-parquet", "parquet")],
+)
+def test_what_a_channel_holds_is_told_by_its_content_type(content_type, read_as):
+    assert xgboost_algorithm.kind(content_type) == read_as
+
+
+@pytest.mark.parametrize(
+    ("values", "channels", "hosts", "reason"),
+    [
+        ({}, {}, ["algo-1"], "there is no channel train"),
+        ({}, {"train": {}}, ["algo-1"], "no data in the channel train"),
+        ({}, {}, ["algo-1", "algo-2"], "trains on one host here: set InstanceCount to 1"),
+    ],
+)
+def test_what_the_algorithm_cannot_train_it_says(tmp_path, monkeypatch, values, channels, hosts, reason):
+    config = tmp_path / "input/config"
+    config.mkdir(parents=True)
+    (config / "hyperparameters.json").write_text(json.dumps(values))
+    (config / "inputdataconfig.json").write_text(json.dumps(channels))
+    (config / "resourceconfig.json").write_text(json.dumps({"hosts": hosts}))
+    monkeypatch.setattr(xgboost_algorithm, "ROOT", tmp_path)
+    monkeypatch.setitem(sys.modules, "xgboost", ModuleType("xgboost"))
+    with pytest.raises(SystemExit, match=reason):
+        xgboost_algorithm.main()
+    assert reason in (tmp_path / "output/failure").read_text()
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [({}, "num_round is missing"), ({"num_round": "many"}, "num_round is 'many', not a whole number")],
+)
+def test_the_rounds_of_the_algorithm_are_asked_for(values, reason):
+    with pytest.raises(xgboost_algorithm.Refusal, match=reason):
+        xgboost_algorithm.rounds(values)
+
+
+def test_a_content_type_that_the_algorithm_does_not_read_is_refused():
+    with pytest.raises(
+        xgboost_algorithm.Refusal, match="'application/x-recordio-protobuf' is not read here: use text/csv"
+    ):
+        xgboost_algorithm.kind("application/x-recordio-protobuf")

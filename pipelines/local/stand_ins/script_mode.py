@@ -3,13 +3,14 @@
 
 Runs inside a job, in the job's Python. The hyperparameters (or variables) sagemaker_program and
 sagemaker_submit_directory name the script and the archive that holds it; the script gets the SM_* variables that the
-images' toolkit documents. The images' built-in algorithms are not here.
+images' toolkit documents. Without a script, the algorithm of the image trains, where it is here (`ALGORITHM`).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tarfile
 import urllib.error
@@ -21,6 +22,7 @@ from typing import Any
 
 ROOT = Path("/opt/ml")
 CODE = ROOT / "code"
+ALGORITHM = "train-algorithm"  # beside this one in the image, if the image has an algorithm that is here
 
 
 class Refusal(Exception):
@@ -122,6 +124,9 @@ def prepared() -> tuple[list[str], dict[str, str]]:
     own = {name: value for name, value in values.items() if name.startswith("sagemaker_")}
     told |= {name: str(value) for name, value in own.items()}
     program = told.get("sagemaker_program")
+    algorithm = shutil.which(ALGORITHM)
+    if not program and algorithm:
+        return [sys.executable, algorithm], {}
     if not program:
         raise Refusal(
             "no sagemaker_program: the image's built-in algorithm is not here. Train with a script, or say what runs "
@@ -148,7 +153,7 @@ def main() -> None:
         (ROOT / "output").mkdir(exist_ok=True)
         (ROOT / "output/failure").write_text(str(refusal), encoding="utf-8")
         sys.exit(str(refusal))
-    os.chdir(CODE)
+    os.chdir(CODE if CODE.is_dir() else ROOT)
     os.execvpe(command[0], command, {**os.environ, **added})  # noqa: S606 -- no shell
 
 

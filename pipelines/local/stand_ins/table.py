@@ -46,12 +46,20 @@ class StandIn:
 
 
 _TRAIN = {"/usr/local/bin/train": "script_mode.py"}  # `docker run IMAGE train`
+_XGBOOST = {**_TRAIN, "/usr/local/bin/train-algorithm": "xgboost_algorithm.py"}
 # Spark would look up the machine's name, which a job without a network cannot.
 _SPARK = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_HOSTNAME": "localhost"}
 TABLE = (
     StandIn(_AWS + r"sagemaker-scikit-learn:1\.4.*", "scikit-learn 1.4", "scikit_learn_1_4", _TRAIN),
     StandIn(_AWS + r"sagemaker-scikit-learn:.*", "scikit-learn 1.2", "scikit_learn_1_2", _TRAIN),
-    StandIn(_AWS + r"sagemaker-xgboost:.*", "XGBoost 1.7", "xgboost_1_7", _TRAIN),
+    StandIn(
+        _AWS + r"sagemaker-xgboost:(?:0\.|1\.[0-2]-).*",
+        "XGBoost 1.7",
+        "xgboost_1_7",
+        _XGBOOST,
+        environment={"XGBOOST_PICKLE": "1"},
+    ),
+    StandIn(_AWS + r"sagemaker-xgboost:.*", "XGBoost 1.7", "xgboost_1_7", _XGBOOST),
     StandIn(
         _AWS + r"sagemaker-spark-processing:.*",
         "Spark 3.5",
