@@ -42,9 +42,10 @@ def operations(service: str) -> tuple[str, ...]:
 
 def sent() -> set[str]:
     """The operations that the gateway names, in whatever way."""
-    tree = ast.parse((ROOT / "pipelines" / "aws.py").read_text(encoding="utf-8"))
-    words = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    words |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    sources = [file.read_text(encoding="utf-8") for file in (ROOT / "pipelines" / "aws").glob("*.py")]
+    nodes = [node for source in sources for node in ast.walk(ast.parse(source))]
+    words = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    words |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     words |= {f"describe_{kind}_job" for kind in ("processing", "training", "transform")}  # of `job`
     words |= {"put_object"} if "upload_file" in words else set()
     return {f"{service}:{name}" for service in SERVICES for name in operations(service) if xform_name(name) in words}

@@ -45,8 +45,8 @@ WITHIN_A_ROW = {
 # Which modules may import a package: the folder or file, below pipelines/.
 DOORS = {
     "sagemaker": ("compile/sdk.py",),
-    "boto3": ("aws.py",),
-    "botocore": ("aws.py", "service_model.py"),  # service_model: the data files alone (loaders, model)
+    "boto3": ("aws/",),
+    "botocore": ("aws/", "service_model.py"),  # service_model: the data files alone (loaders, model)
     "moto": ("local/moto.py",),
     "werkzeug": ("local/",),
     "sqlite3": ("local/database.py",),
