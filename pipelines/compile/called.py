@@ -27,7 +27,7 @@ _NO_ACCOUNT = (
     "it runs with the local SageMaker as its AWS: no profile, no other account; "
     "leave the session out, or take what differs as an argument with a default"
 )
-_OLD_SDK = "the SDK here is version 3: its modules are sagemaker.core, sagemaker.mlops and sagemaker.train"
+_OLD_SDK = "change it to version 3 of the SDK: sagemaker.core, sagemaker.mlops and sagemaker.train"
 
 
 def answer(told: Call) -> dict[str, str]:
@@ -140,13 +140,13 @@ def _short(file: str) -> str:
 
 
 def _mend(error: BaseException, place: str) -> str:
-    if isinstance(error, ModuleNotFoundError):
-        missing = error.name or ""
-        if missing.startswith("sagemaker."):
-            return _OLD_SDK
-        if missing.partition(".")[0] == place.rpartition(":")[0].partition(".")[0]:
+    if isinstance(error, ModuleNotFoundError) and "sagemaker" in str(error):
+        return _OLD_SDK
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        missing = error.name.partition(".")[0]
+        if missing == place.rpartition(":")[0].partition(".")[0]:
             return "repeat it in the folder that the module lies in, or name its file: path/to/file.py:function"
-        return f"install {missing.partition('.')[0]} where pipelines is installed: {sys.executable}"
+        return f"install {missing} where pipelines is installed: {sys.prefix}"
     if type(error).__module__.partition(".")[0] in ("boto3", "botocore"):
         return _NO_ACCOUNT
     return "correct it there"

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,16 +87,22 @@ def _quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    # Without the user's profile, endpoints, tokens: whatever is AWS's.
-    touched = {*values, *(name for name in os.environ if name.startswith("AWS_"))}
-    before = {name: os.environ.pop(name) for name in touched if name in os.environ}
+    """These variables, and no other of AWS's: no profile, endpoint or token of the user's."""
+    before = _taken(values)
     os.environ.update(values)
     try:
         yield
     finally:
-        for name in touched:
-            os.environ.pop(name, None)
+        _taken(values)
         os.environ.update(before)
+
+
+def _taken(names: Container[str]) -> dict[str, str]:
+    """Those variables and all of AWS's, taken out of the environment."""
+    taken = {name: value for name, value in os.environ.items() if name in names or name.startswith("AWS_")}
+    for name in taken:
+        del os.environ[name]
+    return taken
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """A new pipeline of one's own: a folder in, the files of a definition package out, written beside nothing else's.
 
-The files lie in `files/`, `.template` after their names and `dot-` for a dot before them: so they are no sources of this
-package, and packaging leaves none out.
+The files lie in `files/`, `.template` after their names and `dot-` for a dot before them: so they are no sources of
+this package, and packaging leaves none out.
 """
 
 from __future__ import annotations
