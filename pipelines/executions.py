@@ -203,13 +203,13 @@ def find(gateway: Gateway, pipeline: str, wanted: str | None) -> str:
         if error.code != "ResourceNotFound":
             raise
         if wanted and wanted.startswith("arn:"):
-            fix = f"leave --execution out for the newest: pipelines status{env}"
+            fix = f"see which there are: pipelines executions{env}"
             raise UsageError(f"there is no execution {wanted}", where=where, fix=fix) from error
         fix = f"pipelines deploy --start{env}"
         raise UsageError(f"pipeline {pipeline} is not deployed", where=where, fix=fix) from error
     if not seen:
         raise UsageError(f"pipeline {pipeline} has no execution yet", where=where, fix=f"pipelines start{env}")
-    fix = f"leave --execution out for the newest, or name one of: {', '.join(seen[:_NAMED])}"
+    fix = f"name one of: {', '.join(seen[:_NAMED])}; all of them: pipelines executions{env}"
     raise UsageError(f"pipeline {pipeline} has no execution {wanted!r}", where=where, fix=fix)
 
 

@@ -85,7 +85,8 @@ class EcrImages:
             return self.engine()
         except LocalError as error:
             what = "the image must be built, and no container engine answers"
-            raise LocalError(what, fix=f"start Docker or Podman, then repeat the command ({error.what})") from error
+            said = " ".join(error.what.split())
+            raise LocalError(what, fix=f"start Docker or Podman, then repeat the command ({said})") from error
 
     def _push(self, engine: Engine, uri: str, report: Report) -> None:
         platform = engine.run(*_INSPECT, "{{.Os}}/{{.Architecture}}", uri).strip()

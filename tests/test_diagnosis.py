@@ -18,6 +18,10 @@ SAID = {
         "the local SageMaker ended",
     ),
     "not-executed-locally": ("not executed locally: steps of type EMR", "steps of type EMR"),
+    "no-engine": (
+        "ClientError: Failed to invoke sagemaker:CreateProcessingJob. Error Details: no container engine answers: x",
+        "--runner process",
+    ),
     "wrong-processor": ("exec /usr/bin/python3: exec format error", "another processor"),
     "image-not-found": (
         "ClientError: The repository with name 'x' does not exist in the registry with id '1'",

@@ -197,7 +197,7 @@ def test_unknown_execution_names_the_newest_ones():
         find(ListingGateway(), "tiny", "nope")
     assert caught.value.what == "pipeline tiny has no execution 'nope'"
     assert caught.value.problems[0].where == "environment dev"
-    fix = "leave --execution out for the newest, or name one of: newest000000, older0000000"
+    fix = "name one of: newest000000, older0000000; all of them: pipelines executions --env dev"
     assert caught.value.problems[0].fix == fix
 
 

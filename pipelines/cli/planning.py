@@ -216,7 +216,8 @@ def _version(project: Project, given: int | None, live: LivePipeline | None) -> 
     if given is None:
         before = earlier(there, _record(project, live.digest))
         if before is None:
-            fix = f"name one of {', '.join(map(str, there[-10:]))}, or correct pipeline.yaml and deploy it"
+            others = f"; or name one of {', '.join(map(str, there[-10:]))}" if len(there) > 1 else ""
+            fix = f"correct pipeline.yaml, and deploy it{others}"
             raise UsageError("there is no earlier version", where=where, fix=fix)
         return before
     if given not in there:

@@ -88,6 +88,13 @@ CAUSES: tuple[Cause, ...] = (
         "redeploy",
     ),
     _cause(
+        "no-engine",
+        r"no container engine answers",
+        "the local SageMaker is told to run jobs in Docker, and no engine answers",
+        "start Docker, or let them run as processes: --runner process",
+        "retry",
+    ),
+    _cause(
         "wrong-processor",
         r"exec format error",
         "the image is built for another processor than the instance has",

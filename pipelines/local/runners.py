@@ -71,7 +71,7 @@ def _engine() -> Engine:
         return find_engine()
     except LocalError as error:
         fix = "start Docker, or run the jobs as processes: --runner process"
-        raise LocalError(f"no container engine answers: {error.what}", fix=fix) from error
+        raise LocalError(f"no container engine answers: {' '.join(error.what.split())}", fix=fix) from error
 
 
 @dataclass(frozen=True)
