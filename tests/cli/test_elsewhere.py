@@ -46,7 +46,8 @@ def with_the_sdk():
         instance_count=1, sagemaker_session=session,
     )
     arguments = processor.run(code="write.py", outputs=[ProcessingOutput(output_name="a", s3_output=to)])
-    return Pipeline(name="from-the-sdk", steps=[ProcessingStep("Write", step_args=arguments)], sagemaker_session=session)
+    steps = [ProcessingStep("Write", step_args=arguments)]
+    return Pipeline(name="from-the-sdk", steps=steps, sagemaker_session=session)
 
 
 def stops():
@@ -204,8 +205,8 @@ FAULTS = {
     "no file": ("none.py:f", "none.py: there is no such file", "correct the path; "),
     "no module": ("none:f", "none:f: it raised ModuleNotFoundError: No module named 'none'", "repeat it in the folder"),
     "no function": ("flow:divide", "flow:divide: there is no 'divide' in flow", "did you mean 'divides'?"),
-    "raises": ("flow.py:divides", "flow.py:34: it raised ZeroDivisionError: division by zero", "correct it there"),
-    "exits": ("flow:quits", "flow.py:38: it raised SystemExit: enough", "correct it there"),
+    "raises": ("flow.py:divides", "flow.py:35: it raised ZeroDivisionError: division by zero", "correct it there"),
+    "exits": ("flow:quits", "flow.py:39: it raised SystemExit: enough", "correct it there"),
     "account": ("flow:signs_in", "botocore.exceptions.ProfileNotFound", "it runs with the local SageMaker as its AWS"),
     "old SDK": ("flow:of_version_two", "`sagemaker.workflow` was removed", "change it to version 3 of the SDK"),
     "no pipeline": ("flow:number", "flow:number: it gives no pipeline, but int", "let it return the SDK's Pipeline"),
