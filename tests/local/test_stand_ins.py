@@ -167,7 +167,7 @@ def train(aws: LocalAws, source: bytes, **more: str) -> Json:
 
 @pytest.mark.usefixtures("_script_mode")
 def test_a_script_trains_with_its_hyperparameters_and_the_toolkits_variables(aws):
-    source = archive(train_py=TRAIN, helper_py="NAME = 'helper'", requirements__txt="other")
+    source = archive(train_py=TRAIN, helper_py="NAME = 'helper'")
     job = train(aws, source, sagemaker_program='"train.py"', rate="0.5", kind='"deep"')
     assert job["TrainingJobStatus"] == "Completed", job
     with tarfile.open(fileobj=io.BytesIO(aws.get(job["ModelArtifacts"]["S3ModelArtifacts"]))) as tar:
@@ -190,6 +190,11 @@ def test_a_script_trains_with_its_hyperparameters_and_the_toolkits_variables(aws
         ({"a_py": ""}, {}, "no sagemaker_program: the image's built-in algorithm is not here."),
         ({"a_py": ""}, {"sagemaker_program": "b.py"}, "there is no b.py in"),
         ({"a_py": ""}, {"sagemaker_program": "../../etc/passwd"}, "../../etc/passwd leads out of the source archive"),
+        (
+            {"a_py": "", "requirements__txt": "a package"},
+            {"sagemaker_program": "a.py"},
+            "requirements.txt of the source cannot be installed, the log says why",
+        ),
         ({"UP__a_py": ""}, {"sagemaker_program": "a.py"}, "cannot be unpacked: '../a.py' would be extracted"),
         (
             {"a_py": ""},

@@ -28,6 +28,7 @@ from pipelines.local.runner.log import LogWriter, pump
 from pipelines.local.runner.sandbox import (
     Isolation,
     Places,
+    installable,
     launch_command,
     name_file,
     overlays,
@@ -116,7 +117,7 @@ class ProcessRunner:
             places = Places(scratch, request.opt_ml.resolve(), environment.resolve())
             places.create()
             place(image, places.files)
-            order = _private(request, places) if isolation.private else _plain(request, places)
+            order = _private(request, places, isolation) if isolation.private else _plain(request, places)
             lines = [*notices, *_warning(request, isolation)]
             return _Process(_launch(), order, _writer(request.log, lines), _Place(scratch, request.port or 0, ended))
         except BaseException:
@@ -143,10 +144,12 @@ def _nothing() -> None:
     """Nothing was taken."""
 
 
-def _private(request: ContainerRequest, places: Places) -> str:
+def _private(request: ContainerRequest, places: Places, isolation: Isolation) -> str:
     command = _with_program(request.command, places)
     variables = {"HOME": "/root", "TMPDIR": "/tmp", "LANG": "C.UTF-8", **_variables(request, places)}  # noqa: S108
     shown = list(name_file(places, request.group, request.hosts))
+    if isolation.overlay:
+        shown += installable(places)
     if request.staged:
         shown += overlays(places, request.staged, request.staged_at)
     return private_order(places, command, variables, request.image.workdir, request.network and not request.port, shown)
@@ -157,6 +160,9 @@ def _plain(request: ContainerRequest, places: Places) -> str:
     command = tuple(_on_machine(word, places) for word in _with_program(request.command, places))
     variables = {name: _on_machine(value, places) for name, value in _variables(request, places).items()}
     own = {"HOME": str(places.scratch / "home"), "TMPDIR": str(places.tmp), "OPT_ML": str(places.opt_ml)}
+    if places.installs:  # beside the environment, which other jobs have as well
+        packages = str(places.scratch / "packages")
+        own |= {"PIP_TARGET": packages, "PYTHONPATH": ":".join(filter(None, (packages, variables.get("PYTHONPATH"))))}
     workdir = places.files / request.image.workdir.lstrip("/")
     return plain_order(command, {"LANG": "C.UTF-8", **variables, **own}, workdir)
 

@@ -62,6 +62,11 @@ class Places:
         return self.scratch / "files"
 
     @property
+    def installs(self) -> bool:
+        """Whether a job may install: its environment has pip."""
+        return (self.environment / "bin" / "pip").exists()
+
+    @property
     def tmp(self) -> Path:
         return self.scratch / "tmp"
 
@@ -111,6 +116,15 @@ def overlays(places: Places, staged: Path, folders: Sequence[str]) -> Iterator[B
             path.mkdir(parents=True, exist_ok=True)
         destination = posixpath.normpath(f"/opt/ml/{folder}")
         yield str(places.opt_ml / folder), destination, True, (str((staged / folder).resolve()), str(work))
+
+
+def installable(places: Places) -> Iterator[Bind]:
+    """The environment, if it has pip: what the job installs or removes there is the job's alone, as in a container."""
+    if places.installs:
+        upper, work = places.scratch / "environment", places.scratch / "work-environment"
+        for path in (upper, work):
+            path.mkdir()
+        yield str(upper), str(places.environment), True, (str(places.environment), str(work))
 
 
 def name_file(places: Places, group: str, hosts: Sequence[str]) -> Iterator[Bind]:

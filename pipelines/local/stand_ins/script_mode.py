@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tarfile
 import urllib.error
@@ -117,6 +118,19 @@ def _download(uri: str) -> Path:
     return target
 
 
+def install(requirements: Path) -> None:
+    """Install what the source asks for, as the images do, into this job's environment."""
+    if not requirements.is_file():
+        return
+    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "-r", str(requirements)]
+    if subprocess.run(command, cwd=CODE, stdin=subprocess.DEVNULL).returncode:
+        raise Refusal(
+            "requirements.txt of the source cannot be installed, the log says why; a job that is isolated from the "
+            "network installs nothing. Name its packages under environments: local: images (requirements), or run the "
+            "real image (--runner docker)"
+        )
+
+
 def prepared() -> tuple[list[str], dict[str, str]]:
     """The command and its variables. Raises `Refusal`."""
     values = decoded(_read("input/config/hyperparameters.json"))
@@ -139,8 +153,7 @@ def prepared() -> tuple[list[str], dict[str, str]]:
         raise Refusal(f"{program} leads out of the source archive")
     if not script.is_file():
         raise Refusal(f"there is no {program} in {told.get('sagemaker_submit_directory', CODE)}")
-    if (CODE / "requirements.txt").is_file():
-        print("pipelines: requirements.txt of the source is not installed; name it under images", flush=True)
+    install(CODE / "requirements.txt")
     users = {name: value for name, value in values.items() if name not in own}
     start = ["/bin/sh"] if script.suffix == ".sh" else [sys.executable]
     return [*start, program, *arguments(users)], variables(users, program)

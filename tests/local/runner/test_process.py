@@ -168,6 +168,28 @@ SERVE = (
 CALL = "import socket; print(socket.create_connection(('algo-2', 8080), 10).recv(5), socket.gethostbyname('algo-1'))"
 
 
+def with_pip(jobs: Jobs) -> Path:
+    """The environment that the jobs share, which has a pip now."""
+    assert jobs("true").end() == 0
+    (environment,) = (path for path in (jobs.home / "environments").iterdir() if path.is_dir())
+    (environment / "bin/pip").write_text("#!/bin/sh\n")
+    return environment
+
+
+@pytest.mark.usefixtures("staged")
+def test_what_a_job_installs_is_its_own(jobs: Jobs) -> None:
+    environment = with_pip(jobs)
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    install = f'echo "NAME = 1" > "$(python3 -c "{where}")/own.py" && rm "$(dirname "$(command -v python3)")/pip"'
+    first = jobs("sh", "-c", f"{install} && python3 -c 'import own; print(own.NAME)'; command -v pip")
+    assert (first.end(), first.text().splitlines()[0]) == (0, "1"), first.text()
+    assert str(environment) not in first.text()
+    second = jobs("python3", "-c", "import own")
+    assert second.end() == 1
+    assert "No module named 'own'" in second.text()
+    assert (environment / "bin/pip").exists()
+
+
 def test_the_hosts_of_a_job_find_one_another_by_name(jobs: Jobs) -> None:
     more = {"hosts": ("algo-1", "algo-2"), "group": "one"}
     other = jobs("python3", "-c", SERVE, host="algo-2", **{**more, "group": "another"})
@@ -415,6 +437,15 @@ def test_without_namespaces_opt_ml_is_in_a_variable_and_the_log_says_so(plain_jo
     )
     assert [line for line in rest if line != "none"][:2] == ["data", "data"]
     assert rest[-1].endswith("/files/w")
+
+
+def test_without_namespaces_pip_installs_beside_the_environment(plain_jobs: Jobs) -> None:
+    with_pip(plain_jobs)
+    install = 'mkdir "$PIP_TARGET" && echo "NAME = 1" > "$PIP_TARGET/own.py"'
+    job = plain_jobs("sh", "-c", f"{install} && python3 -c 'import own; print(own.NAME)'")
+    assert job.end() == 0, job.text()
+    assert job.text().splitlines()[-1] == "1"
+    assert plain_jobs("python3", "-c", "import own").end() == 1
 
 
 def test_without_namespaces_a_job_that_wants_no_network_is_told(plain_jobs: Jobs) -> None:
