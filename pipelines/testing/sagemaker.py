@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.aws import Endpoint, Gateway
+from pipelines.elsewhere import is_elsewhere, read
 from pipelines.errors import UsageError
 from pipelines.executions import Execution, StepRun, watch
 from pipelines.local.home import Home
@@ -100,12 +101,15 @@ class SageMaker:
         return self.gateway.read_object(bucket, key)
 
     def deploy(self, pipeline: Path | str | Mapping[str, Any], name: str = "pipeline") -> str:
-        """Deploy a pipeline.yaml, or the JSON of a definition (a document, or a file) under `name`; gives the name."""
+        """Deploy a pipeline.yaml, or under `name` a definition: a document, a .json file, `flow.py:function`.
+
+        Gives the name.
+        """
         if isinstance(pipeline, Mapping):
             return self._put(name, json.dumps(pipeline))
         file = Path(pipeline)
-        if file.suffix == ".json":
-            return self._put(name, file.read_text(encoding="utf-8"))
+        if is_elsewhere(file):
+            return self._put(name, read(file, name, self.target, lambda: self.endpoint).definition.text)
         if file.is_dir() or file.suffix in (".yaml", ".yml"):
             return self._deploy(file / "pipeline.yaml" if file.is_dir() else file)
         raise UsageError("it is no definition", where=str(file), fix="name a .json file, a pipeline.yaml or its folder")

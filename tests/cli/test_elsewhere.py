@@ -144,6 +144,11 @@ def test_what_describe_pipeline_printed_is_a_definition_with_a_name(folder, pipe
     assert "theirs in local" in pipelines("plan", "-f", "described.json").out
 
 
+def test_tests_take_the_same_files(local_sagemaker, folder):
+    (folder / "described.json").write_text(json.dumps({"PipelineDefinition": json.dumps(DOCUMENT)}))
+    assert local_sagemaker.run("described.json", name="mine").step("Stop").reason == "as it should"
+
+
 MISTAKES = {
     "no file": ("none.json", None, "none.json: there is no such file", "name the definition's JSON file with -f"),
     "no text": ("x.json", b"\xff\xfe\xfd", "it is no text in UTF-8", "name a JSON file that you can read"),
