@@ -303,8 +303,8 @@ def test_a_signal_is_128_more(either_jobs: Jobs) -> None:
 
 
 HANDLER = """
-import signal, sys, time
-signal.signal(signal.SIGTERM, lambda *_: (print('asked to stop', flush=True), sys.exit(5)))
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b'asked to stop\\n'), sys.exit(5)))
 print('ready', flush=True)
 time.sleep(60)
 """
