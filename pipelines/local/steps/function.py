@@ -8,7 +8,6 @@ in an environment with the requirements.txt that lies beside its file, and sees 
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pipelines.local.machine.events import Launch
 from pipelines.local.runner.context import Copy
 from pipelines.local.runner.image import Image
 from pipelines.local.runner.process import ContainerRequest
+from pipelines.local.runner.scratch import remove
 from pipelines.local.settings import Function, Settings
 from pipelines.local.steps import invoke
 from pipelines.local.steps.outputs import OutputError, declared, listed, typed
@@ -84,7 +84,7 @@ class LambdaStep(StepKind):
                 raise FunctionError(f"it took longer than {self.timeout:g} seconds")
             return _result(root / "result.json", code, log)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
 
 
 def _request(function: Function, root: Path, log: Path) -> ContainerRequest:
