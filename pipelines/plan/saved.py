@@ -7,6 +7,7 @@ refuses a world that is neither the one it was made from nor one that its own ac
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from pipelines.definition import parse
@@ -26,6 +27,7 @@ from pipelines.plan.live import Live, fingerprint
 from pipelines.plan.model import Plan
 
 FORMAT = 1
+_REGISTRY = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/")
 _AGAIN = "make the plan again: pipelines plan -o FILE"
 
 
@@ -48,7 +50,27 @@ def load(text: str, *, where: str) -> Plan:
     for action in plan.actions:
         if isinstance(action, CreatePipeline | UpdatePipeline) and action.definition != digest:
             raise UsageError("its definition is not the one that its actions name", where=where, fix=_AGAIN)
+        if foreign := _foreign(action, plan):
+            raise UsageError(
+                f"it would send to or fetch from what is not its account's: {foreign}", where=where, fix=_AGAIN
+            )
     return plan
+
+
+def _foreign(action: Action, plan: Plan) -> str:
+    """What lies outside of the plan's own bucket and registry: nobody's credentials or files are to go there."""
+    match action:
+        case UploadFile(upload=upload) if upload.bucket != plan.needs.bucket:
+            return upload.uri
+        case WriteRecord(bucket=bucket, key=key) if bucket != plan.needs.bucket:
+            return f"s3://{bucket}/{key}"
+        case EnsureImage(image=image):
+            registry = _REGISTRY.match(image.uri)
+            if not registry or registry.groups() != (plan.account, plan.region):
+                return image.uri
+            if image.copy_from and not _REGISTRY.match(image.copy_from):
+                return image.copy_from
+    return ""
 
 
 def remaining(plan: Plan, live: Live) -> tuple[Action, ...]:

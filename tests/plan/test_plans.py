@@ -337,6 +337,7 @@ def spoiled(path: str, value: Any) -> str:
     return json.dumps(document)
 
 
+FOREIGN = "it would send to or fetch from what is not its account's"
 MALFORMED = [
     ("{", "it cannot be read: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
     ("[]", "it has no format number"),
@@ -353,6 +354,11 @@ MALFORMED = [
     (spoiled("environment", None), "'environment' is missing"),
     (spoiled("changes.0.symbol", "*"), "changes[0].symbol: '*' is not one of +, ~, -"),
     (spoiled("fingerprints", []), "it has not one fingerprint for each action"),
+    (spoiled("actions.0.upload.bucket", "theirs"), f"{FOREIGN}: s3://theirs/"),
+    *((spoiled("actions.1.image.uri", uri), f"{FOREIGN}: {uri}") for uri in (
+        "registry.example.com/demo:src-1", REGISTRY.replace("dkr.ecr", "dkr.example") + "/demo:src-1",
+        "999999999999" + REGISTRY[12:] + "/demo:src-1")),
+    (spoiled("actions.1.image.copy_from", "registry.example.com/x:1"), f"{FOREIGN}: registry.example.com/x:1"),
     (spoiled("definition", TWO.text), "its definition is not the one that its actions name"),
 ]  # fmt: skip
 
