@@ -122,21 +122,20 @@ def test_machines_get_the_mistakes_as_json(project, pipelines):
     assert json.loads(pipelines("run", "--json", "--bla").out)["problems"][0]["what"].endswith("--bla")
 
 
-def test_nothing_is_deployed_yet(tmp_path, make_project, monkeypatch):
-    project = make_project(tmp_path)
-    started = project.command("start")
+def test_nothing_is_deployed_yet(project, pipelines):
+    started = pipelines("start")
     assert (started.code, started.out) == (2, "")
     assert started.err == (
         "error: environment local: pipeline tiny is not deployed\n  fix: pipelines deploy\n"
     )  # fmt: skip
     for command in ("status", "logs", "stop"):
-        done = project.command(command)
+        done = pipelines(command)
         assert (done.code, done.out) == (2, "")
         assert done.err == (
             "error: environment local: pipeline tiny is not deployed\n  fix: pipelines deploy --start\n"
         )  # fmt: skip
-    assert project.command("deploy").code == 0
-    done = project.command("status")
+    assert pipelines("deploy").code == 0
+    done = pipelines("status")
     assert done.code == 2
     assert done.err == "error: environment local: pipeline tiny has no execution yet\n  fix: pipelines start\n"
 
@@ -147,7 +146,7 @@ def test_unknown_execution_names_the_newest(deployed, pipelines):
         done = pipelines(command, "--execution", "nosuchthing")
         assert (done.code, done.out) == (2, "")
         assert "pipeline tiny has no execution 'nosuchthing'" in done.err
-        assert f"or name one of: {arn.rpartition('/')[2]}" in done.err
+        assert f"fix: name one of: {arn.rpartition('/')[2]}" in done.err
         done = pipelines(command, "--execution", f"{arn}x")
         assert (done.code, done.out) == (2, "")
         assert f"there is no execution {arn}x" in done.err
