@@ -144,9 +144,10 @@ def test_what_describe_pipeline_printed_is_a_definition_with_a_name(folder, pipe
     assert "theirs in local" in pipelines("plan", "-f", "described.json").out
 
 
-def test_tests_take_the_same_files(local_sagemaker, folder):
-    (folder / "described.json").write_text(json.dumps({"PipelineDefinition": json.dumps(DOCUMENT)}))
-    assert local_sagemaker.run("described.json", name="mine").step("Stop").reason == "as it should"
+def test_tests_take_the_same_files(local_sagemaker, tmp_path):
+    file = tmp_path / "described.json"
+    file.write_text(json.dumps({"PipelineDefinition": json.dumps(DOCUMENT)}))
+    assert local_sagemaker.run(file, name="mine").step("Stop").reason == "as it should"
 
 
 MISTAKES = {
