@@ -5,13 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 Json = dict[str, Any]
+
+# What the algorithm of AWS's XGBoost image defines of itself; its log has lines of `train-rmse:1.5`, after a tab.
+_XGBOOST: Final = "/sagemaker-xgboost:"
+_ERRORS: Final = ("error", "logloss", "mae", "mape", "merror", "mlogloss", "mphe", "rmse", "rmsle")
+_ITS_METRICS: Final = (*_ERRORS, "auc", "aucpr", "map", "ndcg")
 
 
 class MetricError(Exception):
     """A definition that cannot be used; the text says why."""
+
+
+def definitions(algorithm: Json, values: Json) -> list[Json]:
+    """The MetricDefinitions of an AlgorithmSpecification, or those of the algorithm that its image is known to have."""
+    given: list[Json] = algorithm.get("MetricDefinitions") or []
+    if given or _XGBOOST not in str(algorithm.get("TrainingImage")) or "sagemaker_program" in values:
+        return given
+    names = [(channel, metric) for channel in ("train", "validation") for metric in _ITS_METRICS]
+    return [{"Name": f"{channel}:{metric}", "Regex": rf"\s{channel}-{metric}:(\S+)"} for channel, metric in names]
 
 
 def compiled(definitions: Sequence[Json]) -> dict[str, re.Pattern[str]]:

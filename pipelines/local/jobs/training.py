@@ -15,7 +15,7 @@ from typing import Any
 
 from pipelines.local.jobs.job import COMPLETED, FAILED, STOPPED, STOPPING, ContainerJob, Host, Job, JobError, Json
 from pipelines.local.jobs.message import NotTextError, crosses_link
-from pipelines.local.jobs.metrics import MetricError, compiled, final_metrics
+from pipelines.local.jobs.metrics import MetricError, compiled, definitions, final_metrics
 from pipelines.local.jobs.parse import split_uri
 from pipelines.local.jobs.place import Place
 from pipelines.local.jobs.source import MANIFEST, PREFIX, NothingThereError, Source, list_items
@@ -70,7 +70,7 @@ class TrainingJob(ContainerJob):
     @cached_property
     def _metrics(self) -> dict[str, re.Pattern[str]]:
         try:
-            return compiled(self._algorithm.get("MetricDefinitions") or [])
+            return compiled(definitions(self._algorithm, self.request.get("HyperParameters") or {}))
         except MetricError as error:
             raise JobError(f"ClientError: {error}") from error
 

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Final, Protocol, cast
 
 from pipelines.local.jobs.job import COMPLETED, FAILED, STOPPED, Host, Job, JobError, Json
-from pipelines.local.jobs.metrics import MetricError, compiled
+from pipelines.local.jobs.metrics import MetricError, compiled, definitions
 from pipelines.local.jobs.ranges import GRID, RangeError, combinations, parse_ranges
 
 MAXIMIZE, MINIMIZE = "Maximize", "Minimize"
@@ -231,7 +231,9 @@ class TuningJob(Job):
 
     @property
     def _definitions(self) -> list[Json]:
-        return self._definition["AlgorithmSpecification"].get("MetricDefinitions") or []
+        return definitions(
+            self._definition["AlgorithmSpecification"], self._definition.get("StaticHyperParameters") or {}
+        )
 
 
 def _counted(trials: list[Json]) -> Json:
