@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from processing.columns import Column
+from processing.columns import Column, ColumnType
 from processing.database import Database
 from processing.errors import DataError, Problem, RecipeError
 from processing.json_files import find_broken
@@ -20,6 +20,12 @@ from processing.recipe.model import Join, Recipe, Source
 from processing.sources import Inventory, find_files, take_inventory
 from processing.sql.split import key_sql
 from processing.sql.stage import raw_of, selected_sql, source_sql, stage_sql, table_sql
+
+WIDEST = 64
+"""Numbers that a key could be, for each row, up to which a bit for each takes less memory than the rows' own keys."""
+
+MOST_BITS = 2**28
+"""32 MB for each thread."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +224,8 @@ def _check_key(engine: Database, recipe: Recipe, relation: str) -> None:
 
 def _check_unique(engine: Database, recipe: Recipe, relation: str) -> None:
     """No repeated key: it would name no row."""
+    if _dense(engine, recipe, relation):
+        return
     columns = [str(column) for column in recipe.key]
     names = ", ".join(map(engine.dialect.name, columns))
     repeated, surplus = engine.row(
@@ -228,6 +236,22 @@ def _check_unique(engine: Database, recipe: Recipe, relation: str) -> None:
         what = f"{surplus} row(s) repeat the key of another, for example {_pairs(recipe.key, repeated.split(chr(31)))}"
         fix = "remove the repeated rows, or add a column to 'key' that tells them apart"
         raise DataError([Problem(f"source '{recipe.base.name}'", what, fix)])
+
+
+def _dense(engine: Database, recipe: Recipe, relation: str) -> bool:
+    """Whether the key is one whole number and all rows have another, told in a bit for each number it could be.
+
+    False where that is not known: the numbers lie far apart, or one repeats.
+    """
+    (column, *others), dialect = recipe.key, engine.dialect
+    if others or column.type is not ColumnType.INTEGER:
+        return False
+    value = dialect.name(str(column))
+    rows, low, high = engine.row(f"SELECT count(*), min({value}), max({value}) FROM {relation}")
+    if not rows or not rows <= high - low + 1 <= min(rows * WIDEST, MOST_BITS):
+        return False
+    query = dialect.distinct(value, low, high)
+    return query is not None and engine.row(f"SELECT {query} FROM {relation}") == (rows,)
 
 
 def _pairs(columns: Sequence[Column], values: Sequence[object]) -> str:

@@ -274,6 +274,20 @@ def test_bad_input_is_refused_with_place_and_fix(shop: Any, change: Callable[[An
     assert not (shop.output("features") / "features.json").exists()
 
 
+@pytest.mark.parametrize("apart", [1, 10**6, 2**53])
+def test_keys_that_lie_close_or_far_apart_or_below_zero_may_not_repeat(shop: Any, apart: int) -> None:
+    rows = [row.partition(",") for row in shop.orders()]
+    far = [f"{(int(key) - 400) * apart},{rest}" for key, _, rest in rows]
+    shop.write_orders(far)
+    shop.run()
+    assert len({key for split in ("train", "validation", "test") for (key,) in rows_of(shop, split, "key")}) > 700
+    shop.write_orders([*far, far[9], far[9]])
+    with pytest.raises(
+        ContainerError, match=rf"2 row\(s\) repeat the key of another, for example id=-?{390 * apart}\n"
+    ):
+        shop.run()
+
+
 def test_gzip_crlf_other_column_order_and_a_byte_order_mark_are_read_alike(make_shop: Callable[[str], Any]) -> None:
     import csv
     import gzip

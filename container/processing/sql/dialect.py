@@ -77,6 +77,10 @@ class DuckDB:
         """The whole text matches the pattern."""
         return f"regexp_full_match({text}, {self.text(pattern)})"
 
+    def distinct(self, whole: str, low: int, high: int) -> str | None:
+        """How many whole numbers between two there are, by a bit for each; None where the engine has no such way."""
+        return f"bit_count(bitstring_agg({whole}, {low}, {high}))"
+
     def spoilt(self, _names: Sequence[str]) -> str | None:
         """Where a record could not be read; None where the reader itself rejects such records."""
         return None
@@ -153,6 +157,9 @@ class Spark(DuckDB):
     def matches(self, text: str, pattern: str) -> str:
         whole = rf"\A(?:{pattern})\z"
         return f"({text} RLIKE {self.text(whole)})"
+
+    def distinct(self, _whole: str, _low: int, _high: int) -> str | None:
+        return None
 
     def spoilt(self, names: Sequence[str]) -> str | None:
         """Where a record could not be read as its file's format, or one of its texts is no UTF-8."""
