@@ -15,7 +15,8 @@ import pytest
 
 from pipelines.testing.sagemaker import SageMaker, serving
 
-CASE = Path(__file__).parent.parent / "definition/cases/calhousing-and-text.json"
+CASES = Path(__file__).parent.parent / "definition/cases"
+CASE = CASES / "calhousing-and-text.json"
 BUCKET = "sagemaker-us-east-1-111122223333"
 RUNPROC = """#!/bin/bash
 cd /opt/ml/processing/input/code/
@@ -110,3 +111,11 @@ def test_a_definition_from_elsewhere_executes(local: SageMaker, image_folder: Pa
     again = local.run(document, name="calhousing-test")
     cached = {step.name for step in again.execution.steps if step.cached_from}
     assert cached == {step["Name"] for step in document["Steps"] if (step.get("CacheConfig") or {}).get("Enabled")}
+
+
+def test_conditions_may_be_nested_as_deep_as_somebody_nests_them(local: SageMaker):
+    document = json.loads((CASES / "nested-conditions.json").read_text(encoding="utf-8"))
+    run = local.run(document)
+    assert run.status == "Succeeded"
+    assert len(run.statuses) == 31
+    assert set(run.statuses.values()) == {"Succeeded"}
