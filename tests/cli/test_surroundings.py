@@ -48,7 +48,7 @@ def sts():
 
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "secret"}
-COMMANDS = [["deploy"], ["deploy", "--start"], ["start"], ["status"], ["logs"], ["stop"]]
+COMMANDS = [["deploy", "--yes"], ["deploy", "--yes", "--start"], ["start"], ["status"], ["logs"], ["stop"]]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -75,7 +75,7 @@ def test_credentials_of_another_account_are_refused_before_anything_else(project
 
 def test_expired_credentials_say_how_to_sign_in(project, sts):
     sts.answer = (403, _REFUSAL)
-    done = project.command("deploy", "--env", "dev", "--json", AWS_ENDPOINT_URL=sts.url, **CREDENTIALS)
+    done = project.command("deploy", "--yes", "--env", "dev", "--json", AWS_ENDPOINT_URL=sts.url, **CREDENTIALS)
     assert done.code == 3
     (problem,) = json.loads(done.out)["problems"]
     assert "ExpiredToken: The security token included in the request is expired" in problem["what"]
@@ -84,7 +84,7 @@ def test_expired_credentials_say_how_to_sign_in(project, sts):
 
 
 def test_profile_that_does_not_exist_is_named(project):
-    done = project.command("deploy", "--env", "dev", AWS_PROFILE="nobody")
+    done = project.command("deploy", "--yes", "--env", "dev", AWS_PROFILE="nobody")
     assert done.code == 3
     assert "The config profile (nobody) could not be found" in done.err
     assert "fix: correct AWS_PROFILE" in done.err
