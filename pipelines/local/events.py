@@ -83,7 +83,8 @@ def events_of(change: StatusChange) -> Iterator[Event]:
 def job_event(kind: str, record: Json, at: datetime) -> Event:
     """The state of a job has changed; `record` is its Describe response, with times as seconds since 1970."""
     detail = {key: _milliseconds(key, value) for key, value in record.items()}
-    return Event(f"SageMaker {kind} Job State Change", (record[f"{kind}JobArn"],), detail, at)
+    words = kind.replace("ParameterTuning", "Parameter Tuning")
+    return Event(f"SageMaker {words} Job State Change", (record[f"{kind}JobArn"],), detail, at)
 
 
 def _execution_event(change: StatusChange, before: str | None, after: ExecutionState) -> Event:

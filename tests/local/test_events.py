@@ -6,9 +6,11 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.local import daemon
+from pipelines.local.events import job_event
 from tests.local.local_aws import REGION, ROLE, LocalAws, compare, condition, eventually, fail, fresh
 
 Json = dict[str, Any]
@@ -186,3 +188,8 @@ def test_what_a_killed_server_left_running_is_told_by_the_next(serve: Callable[[
     (url,) = queue.list_queues()["QueueUrls"]
     (message,) = eventually(lambda: queue.receive_message(QueueUrl=url).get("Messages"), "the message")
     assert "interrupted" in json.loads(message["Body"])["detail"]["failureReason"]
+
+
+def test_a_tuning_is_told_under_its_name_in_words():
+    event = job_event("HyperParameterTuning", {"HyperParameterTuningJobArn": "arn:x"}, datetime(2026, 1, 1, tzinfo=UTC))
+    assert (event.type, event.resources) == ("SageMaker HyperParameter Tuning Job State Change", ("arn:x",))
