@@ -12,6 +12,7 @@ import boto3
 import pytest
 
 from pipelines.local.steps.faults import Faults
+from pipelines.testing.sagemaker import serving
 
 ROOT = Path(__file__).parent.parent
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/unknown:1"
@@ -116,3 +117,21 @@ def test_the_example_of_the_documentation_passes(tutorial):
     ran = subprocess.run(command, cwd=tutorial, capture_output=True, text=True, timeout=180, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "3 passed" in ran.stdout
+
+
+def test_nothing_of_one_local_sagemaker_is_in_the_next(tmp_path, monkeypatch):
+    name = {"ModelPackageGroupName": "left"}
+    found = []
+    for folder in ("first", "second", "first"):
+        with serving(tmp_path / folder) as sagemaker:
+            for variable, value in sagemaker.environment.items():
+                monkeypatch.setenv(variable, value)
+            client = boto3.client("sagemaker")
+            found.append([group["ModelPackageGroupName"] for group in _groups(client)])
+            if not found[1:]:
+                client.create_model_package_group(**name)
+    assert found == [[], [], ["left"]]
+
+
+def _groups(client) -> list[dict]:
+    return client.list_model_package_groups()["ModelPackageGroupSummaryList"]

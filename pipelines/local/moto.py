@@ -140,8 +140,11 @@ class Moto:
     def _loaded(self) -> WsgiApplication:
         with self._lock:
             if self._application is None:
+                from moto.moto_api._internal import moto_api_backend
                 from moto.server import DomainDispatcherApplication, create_backend_app  # a second: only when needed
 
+                # moto's state is the process's: what a server before this one left there is in that one's journal.
+                moto_api_backend.reset()
                 application = DomainDispatcherApplication(create_backend_app)
                 for entry in self._journal.entries():
                     _replay(application, entry)
