@@ -8,38 +8,17 @@ The live side is in memory: what is measured is our own work, reading what is th
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipelines.definition import Definition, parse
 from pipelines.plan import dump, load, render
 
 # A package `tests` of somebody else's may be installed.
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "plan"))
-from definitions import document, image, output, processing, upload, wanted
+from definitions import chain, image, upload, wanted
 from world import World
-
-
-def big(steps: int, instance: str) -> Definition:
-    """A chain of cached steps, each with two inputs, two outputs and arguments."""
-    found = [processing("S0", outputs={"out": None}, cache="P30D")]
-    for number in range(1, steps):
-        inputs = {"previous": output(f"S{number - 1}", "out"), "raw": "s3://b/raw/"}
-        arguments = ["--number", str(number), "--instance", instance]
-        found.append(
-            processing(
-                f"S{number}",
-                inputs=inputs,
-                outputs={"out": None, "more": None},
-                instance_type=instance,
-                cache="P30D",
-                arguments=arguments,
-            )
-        )
-    return parse(json.dumps(document(*found)))
 
 
 def best(action: Callable[[], object], times: int = 5) -> float:
@@ -58,7 +37,7 @@ def main() -> None:
     world = World()
     files = tuple(upload(f"f{number}") for number in range(200))
     old, new = (
-        wanted(big(steps, name), uploads=files, images=(image(),)) for name in ("ml.m5.xlarge", "ml.m5.4xlarge")
+        wanted(chain(steps, name), uploads=files, images=(image(),)) for name in ("ml.m5.xlarge", "ml.m5.4xlarge")
     )
     world.deploy(old)
     made = world.plan(new)

@@ -145,3 +145,22 @@ def wanted(definition: Definition | None = None, **more: Any) -> Desired:
         "definition": definition or define(fail("End")),
     }
     return Desired(**place | more)
+
+
+def chain(steps: int, instance: str) -> Definition:
+    """A chain of cached steps, each with two inputs, two outputs and arguments."""
+    found = [processing("S0", outputs={"out": None}, cache="P30D")]
+    for number in range(1, steps):
+        inputs = {"previous": output(f"S{number - 1}", "out"), "raw": "s3://b/raw/"}
+        arguments = ["--number", str(number), "--instance", instance]
+        found.append(
+            processing(
+                f"S{number}",
+                inputs=inputs,
+                outputs={"out": None, "more": None},
+                instance_type=instance,
+                cache="P30D",
+                arguments=arguments,
+            )
+        )
+    return parse(json.dumps(document(*found)))

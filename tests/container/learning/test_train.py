@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -430,11 +429,9 @@ def stop(world: Any) -> None:
     assert process.stdout is not None
     while not process.stdout.readline().startswith("round 3:"):
         assert process.poll() is None
-    begun = time.monotonic()
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode == 143
-    assert time.monotonic() - begun < 10
 
 
 def test_a_stop_with_checkpoints_keeps_the_round_at_work_and_says_so(make_world: Callable[..., Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import pairwise
@@ -383,12 +382,10 @@ def test_a_definition_of_a_thousand_steps_is_executed(aws: LocalAws) -> None:
     steps = [condition(f"S{number}", compare("Equals", number, number)) for number in range(1000)]
     for before, step in pairwise(steps):
         step["DependsOn"] = [before["Name"]]
-    began = time.monotonic()
     arn = aws.start(aws.create(steps))
     eventually(lambda: aws.status(arn) == "Succeeded", "the execution")
     pages = aws.sagemaker.get_paginator("list_pipeline_execution_steps").paginate(PipelineExecutionArn=arn)
     assert sum(len(page["PipelineExecutionSteps"]) for page in pages) == 1000
-    assert time.monotonic() - began < 60
 
 
 def test_a_model_package_is_registered_with_its_group_and_its_origin(aws: LocalAws) -> None:
