@@ -194,8 +194,8 @@ def _read_back(made: Plan, remote: Remote, site: Site, tags: Mapping[str, str]) 
         if fingerprint(replace(live, tags=live.tags_beside(known))) == made.fingerprints[-1]:
             return live
     what = "what is there now is not what was deployed: someone else changed it meanwhile"
-    env = "" if site.gateway.target.is_local else f" --env {made.environment}"
-    raise AwsError(what, where=f"environment {made.environment}", fix=f"see what differs: pipelines plan{env}")
+    fix = f"see what differs: pipelines plan{site.gateway.target.option}"
+    raise AwsError(what, where=f"environment {made.environment}", fix=fix)
 
 
 def _prepare(action: Action, site: Site, images: tuple[str, ...]) -> None:

@@ -172,7 +172,7 @@ def retry(gateway: Gateway, arn: str) -> None:
     """Let an execution go on from where it failed or was stopped. Raises `UsageError` when it cannot."""
     execution = snapshot(gateway, arn)
     where = f"execution {execution.id}"
-    env = "" if gateway.target.is_local else f" --env {gateway.target.name}"
+    env = gateway.target.option
     if not execution.ended:
         fix = f"wait for its end: pipelines status --watch --execution {execution.id}{env}"
         raise UsageError(f"it has not ended: {execution.status}", where=where, fix=fix)
@@ -189,7 +189,7 @@ def retry(gateway: Gateway, arn: str) -> None:
 def find(gateway: Gateway, pipeline: str, wanted: str | None) -> str:
     """An execution's ARN from an ARN, an id, or nothing (the newest). Raises `UsageError`."""
     where = f"environment {gateway.target.name}"
-    env = "" if gateway.target.is_local else f" --env {gateway.target.name}"
+    env = gateway.target.option
     seen: list[str] = []
     try:
         if wanted and wanted.startswith("arn:"):

@@ -266,16 +266,14 @@ def _start(
     select: Sequence[str] = (),
     source: str = "",
 ) -> int:
-    from pipelines.cli.watching import follow, show_result
+    from pipelines.cli.watching import follow_to_its_end
 
     if not select:
         _say_what_is_missing(project, terminal, parameters)
     arn = project.gateway.start_execution(project.pipeline, parameters, select, source)
     if wait:
         terminal.note(f"execution {arn}")
-        execution = follow(project, terminal, arn, stops=project.target.is_local)
-        show_result(project, terminal, execution)
-        return FINE if execution.status == "Succeeded" else FAILED
+        return FINE if follow_to_its_end(project, terminal, arn) else FAILED
     if terminal.json:
         terminal.document({**(facts or {}), "execution": arn})
     else:
@@ -286,15 +284,12 @@ def _start(
 
 def _say_what_is_missing(project: Project, terminal: Terminal, parameters: dict[str, str]) -> None:
     """Inputs that are empty, before a job is started that would find it out minutes later."""
-    from pipelines.definition import parse, resolve_parameters
+    from pipelines.definition import resolve_parameters
     from pipelines.preflight import empty_inputs
 
-    live = project.gateway.pipeline(project.pipeline)
-    if live:
-        definition = parse(live["PipelineDefinition"])
-        values = resolve_parameters(definition, parameters)
-        for line in empty_inputs(definition, values, project.gateway):
-            terminal.note(f"note: {line}")
+    values = resolve_parameters(project.live, parameters)
+    for line in empty_inputs(project.live, values, project.gateway):
+        terminal.note(f"note: {line}")
 
 
 COMMANDS: dict[str, Command] = {

@@ -55,7 +55,7 @@ def _line(item: Summary, width: int) -> str:
 
 def retry(given: argparse.Namespace, terminal: Terminal) -> int:
     """Let a failed or stopped execution go on from there."""
-    from pipelines.cli.watching import follow, show_result
+    from pipelines.cli.watching import follow_to_its_end
     from pipelines.executions import find
     from pipelines.executions import retry as ask
 
@@ -63,9 +63,7 @@ def retry(given: argparse.Namespace, terminal: Terminal) -> int:
     arn = find(project.gateway, project.pipeline, given.execution)
     ask(project.gateway, arn)
     if given.wait:
-        execution = follow(project, terminal, arn, stops=project.target.is_local)
-        show_result(project, terminal, execution)
-        return FINE if execution.status == "Succeeded" else FAILED
+        return FINE if follow_to_its_end(project, terminal, arn) else FAILED
     if terminal.json:
         terminal.document({"execution": arn})
     else:
@@ -240,11 +238,8 @@ def selection(given: argparse.Namespace, project: Project) -> tuple[list[str], s
 
 def _not_succeeded(project: Project, source: Execution) -> list[str]:
     """The steps of what is deployed that the source has no result of; of a gate that it passed, the branch it took."""
-    from pipelines.definition import parse
-
-    live = project.gateway.pipeline(project.pipeline)
     done = {step.name: step for step in source.steps if step.status == "Succeeded"}
-    return list(_left(parse(live["PipelineDefinition"]).steps, done)) if live else []
+    return list(_left(project.live.steps, done))
 
 
 def _left(steps: Iterable[Step], done: Mapping[str, StepRun]) -> Iterator[str]:

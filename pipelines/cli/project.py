@@ -194,9 +194,8 @@ class Project:
     def command(self, words: str) -> str:
         """A command of ours as the user would type it for this project and environment."""
         file = "" if self.file == Path("pipeline.yaml") else f" -f {shlex.quote(str(self.file))}"
-        env = "" if self.target.is_local else f" --env {self.environment}"
         name = f" --name {shlex.quote(self.name)}" if self.name else ""
-        return f"pipelines {words}{file}{env}{name}"
+        return f"pipelines {words}{file}{self.target.option}{name}"
 
 
 def parse_parameters(texts: list[str]) -> dict[str, str]:

@@ -43,6 +43,13 @@ def follow(project: Project, terminal: Terminal, arn: str, *, stops: bool = Fals
         return _watched(project, terminal, arn)
 
 
+def follow_to_its_end(project: Project, terminal: Terminal, arn: str) -> bool:
+    """Watch an execution, show what came of it, and tell whether it succeeded."""
+    execution = follow(project, terminal, arn, stops=project.target.is_local)
+    show_result(project, terminal, execution)
+    return execution.status == "Succeeded"
+
+
 def _watched(project: Project, terminal: Terminal, arn: str) -> Execution:
     with progress(terminal, _names(definition_of(project, arn))) as show:
         return watch(project.gateway, arn, show, time.sleep, terminal.note)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from pipelines.definition import Definition
 from pipelines.errors import UsageError
-from pipelines.plan.desired import Desired
+from pipelines.plan.desired import Desired, bare
 from pipelines.plan.live import Live
 from pipelines.plan.record import Record
 from pipelines.spec import Target
@@ -40,7 +40,9 @@ def rolled_back(pipeline: str, target: Target, version: Version, live: Live) -> 
     if live.pipeline is None:
         fix = f"deploy it: pipelines deploy --env {target.name}"
         raise UsageError(f"there is no pipeline {pipeline}", where=f"environment {target.name}", fix=fix)
-    here = replace(_place(pipeline, target, definition), role=live.pipeline.role, version=version.number)
+    here = replace(
+        bare(pipeline, target, definition), role=live.pipeline.role, makes_bucket=False, version=version.number
+    )
     if record is None:
         return replace(
             here,
@@ -64,19 +66,4 @@ def rolled_back(pipeline: str, target: Target, version: Version, live: Live) -> 
         schedules=record.schedules,
         notifications=record.notifications,
         version=min(record.version or version.number, version.number),
-    )
-
-
-def _place(pipeline: str, target: Target, definition: Definition) -> Desired:
-    """A definition in an environment, and nothing around it."""
-    return Desired(
-        pipeline=pipeline,
-        environment=target.name,
-        account=target.account,
-        region=target.region,
-        bucket=target.bucket,
-        prefix=target.prefix,
-        role=target.role,
-        definition=definition,
-        neutral=definition.digest,
     )

@@ -15,8 +15,7 @@ from typing import Final
 from pipelines.schedule.error import ScheduleError
 from pipelines.schedule.fields import DAYS_OF_MONTH, DAYS_OF_WEEK, number, read_values
 
-SUNDAY: Final = 1  # AWS counts the days of the week from 1, Sunday
-SATURDAY: Final = 7
+SATURDAY: Final = 7  # AWS counts the days of the week from 1, Sunday
 
 
 @dataclass(frozen=True)

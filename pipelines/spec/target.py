@@ -63,6 +63,11 @@ class Target:
     def is_local(self) -> bool:
         return self.name == LOCAL
 
+    @property
+    def option(self) -> str:
+        """What names it on a command line, after a space: `--env NAME`, and nothing for the local one."""
+        return "" if self.is_local else f" --env {self.name}"
+
     def value(self, reference: EnvironmentValue) -> str:
         """What `${{ env.NAME }}` stands for."""
         return str(getattr(self, reference.name))

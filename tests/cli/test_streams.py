@@ -100,14 +100,17 @@ def test_ctrl_c_stops_the_running_steps_and_the_execution(deployed, screen, pipe
 def test_second_ctrl_c_leaves_at_once(deployed, screen, pipelines):
     run = screen("run", "-p", "Seconds=600", "-p", "Fail=deaf")
     run.read(lambda text: "Executing" in text)
+    started = re.search(r"execution arn:\S+execution/(\w{12})", run.text.replace("\r\n", ""))[1]
+    while "line" not in pipelines("logs", "Features", "--execution", started).out:  # until it is deaf
+        time.sleep(0.1)
     run.press_ctrl_c()
     run.read(lambda text: "Stopping" in text)
     run.press_ctrl_c()
     assert run.end() == 130
     assert run.text.rindex(_SHOW) > run.text.rindex(_HIDE)
     assert "interrupted" in run.text
-    ident = re.search(r"pipelines stop --execution (\w{12})", run.text.replace("\r\n", ""))[1]
-    assert json.loads(pipelines("status", "--execution", ident, "--json").out)["status"] == "Stopping"
+    assert f"pipelines stop --execution {started}" in run.text.replace("\r\n", "")
+    assert json.loads(pipelines("status", "--execution", started, "--json").out)["status"] == "Stopping"
 
 
 def test_ctrl_c_leaves_an_execution_that_is_only_watched(deployed, screen, pipelines):

@@ -47,11 +47,6 @@ def thresholds(split: HashSplit) -> tuple[str, str]:
     return f"{train:08x}", f"{validation:08x}"
 
 
-def key_text(parts: Sequence[str]) -> str:
-    """The text of a key, from its columns' texts."""
-    return SEPARATOR.join(parts)
-
-
 def key_sql(columns: Sequence[str], dialect: Dialect) -> str:
     """The key's text in SQL; null when one column is."""
     casts = [f"CAST({dialect.name(column)} AS {dialect.text_type})" for column in columns]

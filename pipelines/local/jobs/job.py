@@ -213,17 +213,20 @@ class ContainerJob(Job):
         if self._stop_requested:
             return STOPPED, ""
         with self._rescuing():
-            with self._while_it_runs():
-                code, timed_out = self._execute()
-            status, reason = self._judge(code, timed_out)
+            status, reason = self._work()
             if status == COMPLETED:
                 self.collect()
             elif status == STOPPED:
                 self.collect_stopped()
         return status, reason
 
+    def _work(self) -> tuple[str, str]:
+        """Run the programs on what is staged: the status that their end means, and the reason if it is no success."""
+        with self._while_it_runs():
+            code, timed_out = self._execute()
+        return self._judge(code, timed_out)
+
     def _judge(self, code: int, timed_out: bool) -> tuple[str, str]:
-        """The status that the programs' end means, and the reason if it is no success."""
         try:
             message, unreadable = self.message(), ""
         except NotTextError as error:

@@ -101,19 +101,9 @@ class TransformJob(ContainerJob):
         for item in self._items:
             self.host.store.adopt(bucket, key_below(prefix, f"{item.path}.out"), self._file(item))
 
-    def _run(self) -> tuple[str, str]:
-        self.refuse_what_is_not_here()
-        with self._disk("the job's folder"):
-            self.stage()
-        if self._stop_requested:
-            return STOPPED, ""
-        with self._rescuing():
-            status, reason = self._serve()
-            if self._stop_requested:
-                return STOPPED, ""
-            if status == COMPLETED:
-                self.collect()
-        return status, reason
+    def _work(self) -> tuple[str, str]:
+        ended = self._serve()
+        return (STOPPED, "") if self._stop_requested else ended
 
     def _serve(self) -> tuple[str, str]:
         """Start the server, send it everything, stop it."""
