@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.local.local_aws import eventually
+
 _DEADLINE = 60.0  # seconds; generous, for a loaded machine
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"  # the cursor
 
@@ -101,8 +103,7 @@ def test_second_ctrl_c_leaves_at_once(deployed, screen, pipelines):
     run = screen("run", "-p", "Seconds=600", "-p", "Fail=deaf")
     run.read(lambda text: "Executing" in text)
     started = re.search(r"execution arn:\S+execution/(\w{12})", run.text.replace("\r\n", ""))[1]
-    while "line" not in pipelines("logs", "Features", "--execution", started).out:  # until it is deaf
-        time.sleep(0.1)
+    eventually(lambda: "line" in pipelines("logs", "Features", "--execution", started).out, "its deafness")
     run.press_ctrl_c()
     run.read(lambda text: "Stopping" in text)
     run.press_ctrl_c()
