@@ -60,7 +60,7 @@ ENVIRONMENT = {
     "local/daemon.py": "the server's own environment is the caller's, without AWS's variables",
     "local/runner/environment.py": "what uv needs: indexes, proxies, certificates",
     "engine.py": "where the user's container engine is",
-    "local/runner/process.py": "LD_LIBRARY_PATH, for the interpreter of the launcher",
+    "local/runner/launchers.py": "LD_LIBRARY_PATH, for the interpreter of the launcher",
     "local/stand_ins/": "programs of containers: the job's variables",
 }
 EXITS = {

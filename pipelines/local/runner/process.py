@@ -11,7 +11,6 @@ import os
 import posixpath
 import signal
 import socket
-import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,13 +22,13 @@ from typing import IO, Protocol, cast
 from pipelines.errors import LocalError
 from pipelines.local.runner.environment import ensure_environment
 from pipelines.local.runner.image import Image
+from pipelines.local.runner.launchers import Launched, Launchers
 from pipelines.local.runner.layer import place
 from pipelines.local.runner.log import LogWriter, pump
 from pipelines.local.runner.sandbox import (
     Isolation,
     Places,
     installable,
-    launch_command,
     name_file,
     overlays,
     plain_order,
@@ -92,6 +91,7 @@ class ProcessRunner:
         self._environments = environments
         self._report = report
         self._isolation = isolation
+        self._launchers = Launchers()
         self._port = threading.Lock()  # of the machine's ports, where containers have no network of their own
 
     def overlays(self, folder: Path) -> bool:
@@ -119,11 +119,14 @@ class ProcessRunner:
             place(image, places.files)
             order = _private(request, places, isolation) if isolation.private else _plain(request, places)
             lines = [*notices, *_warning(request, isolation)]
-            return _Process(_launch(), order, _writer(request.log, lines), _Place(scratch, request.port or 0, ended))
+            writer, taken = _writer(request.log, lines), _Place(scratch, request.port or 0, ended)
+            container = _Process(self._launchers.take(), order, writer, taken)
         except BaseException:
             remove(scratch)
             ended()
             raise
+        self._launchers.prepare()
+        return container
 
     def _take(self, port: int) -> Callable[[], None]:
         """Wait until no other container has the port of the machine; gives what lets go of it. Raises `LocalError`."""
@@ -204,23 +207,6 @@ def _warning(request: ContainerRequest, isolation: Isolation) -> Iterator[str]:
     )
 
 
-def _launch() -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """A launcher, and the socket over which it takes orders: its standard input."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        launcher = subprocess.Popen(
-            launch_command(),
-            stdin=theirs.fileno(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd="/",
-            # An interpreter with a shared library may need the path; the job itself does not get it.
-            env={name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"},
-            start_new_session=True,  # neither Ctrl-C nor a closed terminal reaches the job past the server
-        )
-    return launcher, ours
-
-
 def _writer(log: Path, notices: Sequence[str]) -> LogWriter:
     writer = LogWriter(log)
     for notice in notices:
@@ -240,9 +226,7 @@ class _Place:
 class _Process:
     """A container behind its launcher; two threads pump its output and wait for its end."""
 
-    def __init__(
-        self, launched: tuple[subprocess.Popen[bytes], socket.socket], order: str, writer: LogWriter, place: _Place
-    ) -> None:
+    def __init__(self, launched: Launched, order: str, writer: LogWriter, place: _Place) -> None:
         self._launcher, self._control = launched
         self._output = cast(IO[bytes], self._launcher.stdout)
         self._writer = writer
