@@ -77,7 +77,10 @@ def _matches(context: Context, instruction: Instruction, source: str) -> list[Pa
     if ".." in source.split("/"):
         raise instruction.refuse(f"{source!r} leads out of {context.folder}", "move the file into the folder")
     relative = posixpath.normpath(source.lstrip("/") or ".")
-    found = sorted(context.folder.glob(relative)) if re.search(r"[*?\[]", relative) else [context.folder / relative]
+    try:
+        found = sorted(context.folder.glob(relative)) if re.search(r"[*?\[]", relative) else [context.folder / relative]
+    except ValueError as error:
+        raise instruction.refuse(f"{source!r} is no pattern: {error}", "write it with * and ?, or name it") from error
     kept = [path for path in found if os.path.lexists(path) and not context.ignores(_relative(context, path))]
     if not kept:
         why = "is left out by .dockerignore" if any(map(os.path.lexists, found)) else f"is not in {context.folder}"

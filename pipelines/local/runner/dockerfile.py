@@ -19,6 +19,14 @@ _FLAG = re.compile(r"--([a-z][a-z-]*)(?:=(\S*))?\s+")
 _VARIABLE = re.compile(r"(?P<plain>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)(?::(?P<operator>[-+])(?P<word>[^}]*))?\}")
 
 
+LONGEST = 1 << 17
+"""Bytes that Linux gives a program in one variable or argument; expanding to more characters than that is an error."""
+
+
+class ExpansionError(ValueError):
+    """The values of an instruction's variables are longer than any program could be given."""
+
+
 @dataclass(frozen=True)
 class Instruction:
     """`KEYWORD --flag=value text`, and where it stands ("path:line")."""
@@ -118,7 +126,7 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 def _pieces(text: str, variables: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
     """Pieces of the expanded text; the flag marks a blank that parts two words."""
-    quote, at = "", 0
+    quote, at, expanded = "", 0, 0
     while at < len(text):
         character = text[at]
         at += 1
@@ -131,7 +139,11 @@ def _pieces(text: str, variables: Mapping[str, str]) -> Iterator[tuple[str, bool
             yield text[at], False
             at += 1
         elif character == "$" and (match := _VARIABLE.match(text, at)):
-            yield _value(match, variables), False
+            value = _value(match, variables)
+            expanded += len(value)
+            if expanded > LONGEST:
+                raise ExpansionError(f"its variables amount to more than {LONGEST:,} characters")
+            yield value, False
             at = match.end()
         else:
             yield character, not quote and character.isspace()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipelines.errors import LocalError
 from pipelines.local.runner.context import Copy, read_context
-from pipelines.local.runner.dockerfile import parse
+from pipelines.local.runner.dockerfile import ExpansionError, Instruction, parse
 from pipelines.local.runner.stage import Build, Stage, advance, begin, declare
 
 OWN_ENTRYPOINT = ""  # in a command: what the image itself names, which only an engine knows
@@ -68,20 +68,40 @@ def read_image(folder: Path) -> Image:
 def _build(file: Path) -> Build:
     """Every stage of the Dockerfile, in order; there is at least one."""
     build = Build(read_context(file.parent), {})
-    for instruction in parse(file.read_text(encoding="utf-8"), str(file)):
-        if instruction.keyword == "FROM":
-            build = replace(build, stages=(*build.stages, begin(build, instruction)))
-        elif build.stages:
-            *earlier, stage = build.stages
-            before = replace(build, stages=tuple(earlier))
-            build = replace(build, stages=(*earlier, advance(before, stage, instruction)))
-        elif instruction.keyword == "ARG":
-            build = replace(build, arguments={**build.arguments, **declare(instruction, build.arguments, {})})
-        else:
-            raise instruction.refuse("it stands before FROM", "begin the Dockerfile with FROM IMAGE")
+    for instruction in parse(_text(file), str(file)):
+        try:
+            build = _after(build, instruction)
+        except ExpansionError as error:
+            raise instruction.refuse(str(error), "shorten the value, or put it into a file") from error
     if not build.stages:
         raise LocalError("it has no FROM", where=str(file), fix="begin the Dockerfile with FROM IMAGE")
     return build
+
+
+def _text(file: Path) -> str:
+    """The Dockerfile's text. Raises `LocalError` for what is none."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        fix = "make it a readable text file in UTF-8"
+        raise LocalError(f"the Dockerfile cannot be read: {error}", where=str(file), fix=fix) from error
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise LocalError("it holds a NUL character", where=f"{file}:{line}", fix="leave the character out")
+    return text
+
+
+def _after(build: Build, instruction: Instruction) -> Build:
+    """The build after one more instruction."""
+    if instruction.keyword == "FROM":
+        return replace(build, stages=(*build.stages, begin(build, instruction)))
+    if build.stages:
+        *earlier, stage = build.stages
+        before = replace(build, stages=tuple(earlier))
+        return replace(build, stages=(*earlier, advance(before, stage, instruction)))
+    if instruction.keyword == "ARG":
+        return replace(build, arguments={**build.arguments, **declare(instruction, build.arguments, {})})
+    raise instruction.refuse("it stands before FROM", "begin the Dockerfile with FROM IMAGE")
 
 
 def _requirements(build: Build, file: Path) -> Path | None:

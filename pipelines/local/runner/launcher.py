@@ -256,10 +256,11 @@ def _spawn(order: dict[str, Any]) -> tuple[int, int]:
         _die_with_launcher(launcher_alive)
         if order["private"]:
             _change_root(order["root"], order["binds"], order["directories"])
+            os.makedirs(order["workdir"], exist_ok=True)
             _drop_capabilities()
         os.chdir(order["workdir"])
         _execute(order)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         _say(f"the sandbox cannot be built: {error}")
     os._exit(125)
 
@@ -289,8 +290,9 @@ def _execute(order: dict[str, Any]) -> None:
         path = environment.get("PATH", "")
         _say(f"the program {command[0]!r} (or the interpreter that its first line names) was not found; PATH is {path}")
         os._exit(127)
-    except OSError as error:
-        _say(f"the program {command[0]!r} cannot be executed: {error.strerror}")
+    except (OSError, ValueError) as error:  # ValueError: what no program can be given, as a word with a NUL in it
+        said = error.strerror if isinstance(error, OSError) else error
+        _say(f"the program {command[0]!r} cannot be executed: {said}")
         os._exit(126)
 
 
@@ -385,7 +387,8 @@ def _change_root(root: str, binds: list[Bind], directories: list[str]) -> None:
     _mount("tmpfs", root, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0755")
     _build(_tree(binds), root, None, writable=True)
     for directory in directories:
-        os.makedirs(root + directory, exist_ok=True)
+        if not os.path.lexists(root + directory):  # a link of the image may stand there
+            os.makedirs(root + directory)
     _make_devices(root)
     _make_proc(root)
     os.chdir(root)
@@ -423,6 +426,10 @@ def _build(node: Node, target: str, host: str | None, writable: bool) -> None:
         os.makedirs(target, exist_ok=True)
     elif node.overlay:
         _overlay(host, target, *node.overlay)
+    elif writable and os.path.islink(host):  # of the image's files; bound, it would show what it names on the machine
+        if node.children:
+            raise OSError(f"{host} is a link of the image, in the place of a folder of the container's")
+        os.symlink(os.readlink(host), target)
     else:
         _bind(host, target, writable)
     if expanded and host is not None and os.path.isdir(host):
@@ -473,11 +480,14 @@ def _make_read_only(path: str) -> None:
 
 
 def _make_devices(root: str) -> None:
-    """The harmless devices, as in Docker; the disks of the machine are not among them."""
+    """The harmless devices, as in Docker; the disks of the machine are not among them.
+
+    They are the machine's own: read-only, they can be written to, but root cannot take their permissions away.
+    """
     os.makedirs(f"{root}/dev/shm")  # noqa: S108 - of the new root
     for name in _DEVICES:
         if os.path.exists(f"/dev/{name}"):
-            _bind(f"/dev/{name}", f"{root}/dev/{name}", writable=True)
+            _bind(f"/dev/{name}", f"{root}/dev/{name}", writable=False)
     for name, link in _LINKS.items():
         os.symlink(link, f"{root}/dev/{name}")
     _mount("tmpfs", f"{root}/dev/shm", "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=1777")  # noqa: S108
@@ -491,9 +501,17 @@ def _make_proc(root: str) -> None:
         _mount("proc", proc, "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
     except OSError:
         _mount("/proc", proc, None, _MS_BIND | _MS_REC)
+    _forbid_namespaces(proc)
     for name in _PROC_READ_ONLY:
         if os.path.exists(f"{proc}/{name}"):
             _bind(f"{proc}/{name}", f"{proc}/{name}", writable=False)
+
+
+def _forbid_namespaces(proc: str) -> None:
+    """No user namespace in the job's: in one, it would have every capability again. Docker refuses them as well."""
+    switch = f"{proc}/sys/user/max_user_namespaces"
+    if os.access(switch, os.W_OK):  # else a /proc that is read-only; what is mounted here is locked all the same
+        _write(switch, "0")
 
 
 if __name__ == "__main__":

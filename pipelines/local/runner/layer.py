@@ -7,6 +7,8 @@ Docker, and the build context stays as it is.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines.errors import LocalError
@@ -15,10 +17,22 @@ from pipelines.local.runner.image import Image
 
 
 def place(image: Image, root: Path) -> None:
-    """Fill `root` with the image's files and its working directory."""
-    (root / image.workdir.lstrip("/")).mkdir(parents=True, exist_ok=True)
+    """Fill `root` with the image's files and its working directory. Raises `LocalError` where two are in the way."""
+    with _one_kind(image.workdir, image.folder):
+        (root / image.workdir.lstrip("/")).mkdir(parents=True, exist_ok=True)
     for copy in image.copies:
-        _place(copy, root)
+        with _one_kind(copy.destination, copy.source):
+            _place(copy, root)
+
+
+@contextmanager
+def _one_kind(destination: str, source: Path | None) -> Iterator[None]:
+    """Two instructions may want one path to be a file and a folder."""
+    try:
+        yield
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        what = f"{destination} cannot be a file and a folder of the image at once"
+        raise LocalError(what, where=str(source or ""), fix="correct the COPY or WORKDIR that names it") from error
 
 
 def _place(copy: Copy, root: Path) -> None:

@@ -25,6 +25,7 @@ LAUNCHER = Path(__file__).with_name("launcher.py")
 # What a base image has, too. Home, data and project folders, /run with its sockets and /var are not shown.
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/usr", "/etc", "/sys", "/nix/store", "/gnu/store")
 _DIRECTORIES = ("/home", "/mnt", "/root", "/run", "/srv", "/var/cache", "/var/lib", "/var/log")
+_OF_RUNTIME = ("dev", "proc")  # made anew for each container: what an image has there is never seen
 _OF_INTERPRETER = ("bin", "lib", "lib64", "libexec", "include", "share", "ssl")
 _LOOPBACK = IPv4Address("127.0.0.0")
 _APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
@@ -153,7 +154,9 @@ def binds(places: Places) -> Iterator[Bind]:
     for path in _interpreter(places.environment):
         if not _shown(path):
             yield str(path), str(path), False, None
-    yield from _of_layer(places.files, "/")
+    for path in sorted(places.files.iterdir()):
+        if path.name not in _OF_RUNTIME:
+            yield from _of_layer(path, f"/{path.name}")
     for temporary in ("/tmp", "/var/tmp"):  # noqa: S108 - of the job's root
         yield str(places.tmp), temporary, True, None
     yield str(places.opt_ml), "/opt/ml", True, None
@@ -189,14 +192,13 @@ def _interpreter(environment: Path) -> Iterator[Path]:
         yield from (path for name in _OF_INTERPRETER if (path := home / name).is_dir())
 
 
-def _of_layer(folder: Path, destination: str) -> Iterator[Bind]:
-    """The image's files; a folder that the system has as well is shown with both contents."""
-    for path in sorted(folder.iterdir()):
-        inside = f"{destination.rstrip('/')}/{path.name}"
-        if path.is_dir() and not path.is_symlink() and _shared(inside):
-            yield from _of_layer(path, inside)
-        else:
-            yield str(path), inside, True, None
+def _of_layer(path: Path, destination: str) -> Iterator[Bind]:
+    """One of the image's files; a folder that the system has as well is shown with both contents."""
+    if path.is_dir() and not path.is_symlink() and _shared(destination):
+        for below in sorted(path.iterdir()):
+            yield from _of_layer(below, f"{destination}/{below.name}")
+    else:
+        yield str(path), destination, True, None
 
 
 def _shared(destination: str) -> bool:
