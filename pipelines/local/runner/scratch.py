@@ -26,12 +26,28 @@ def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder of a job's, also when the job took the write permission from a directory of its own.
-
-    Each folder in it is moved to its top first: below that, a path may be longer than the system takes.
-    """
+    """Remove a folder of a job's, also when the job took the write permission from a directory of its own."""
     if folder.is_symlink() or not folder.is_dir():
         return
+    with suppress(OSError):
+        _remove_readily(folder)
+        return
+    _remove_stubborn(folder)
+
+
+def _remove_readily(folder: Path) -> None:
+    """What nearly every job leaves. Raises `OSError` where that will not do."""
+    emptied = []
+    for parent, _, others in walk(folder):
+        for name in others:
+            Path(parent, name).unlink()
+        emptied.append(parent)
+    for parent in reversed(emptied):
+        Path(parent).rmdir()
+
+
+def _remove_stubborn(folder: Path) -> None:
+    """Each folder in it is moved to its top first: below that, a path may be longer than the system takes."""
     pending = [folder]
     while pending:
         parent = pending.pop()
