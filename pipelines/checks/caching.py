@@ -10,6 +10,7 @@ from pipelines.checks.finding import Found
 from pipelines.checks.subject import Subject, inside
 from pipelines.checks.text import constant
 from pipelines.definition import Cache, Step, parse_duration
+from pipelines.definition.cache_keys import ATTRIBUTES, differs
 from pipelines.definition.expressions import is_expression, parse_expression
 from pipelines.errors import DefinitionError
 
@@ -66,6 +67,20 @@ def images(subject: Subject) -> Iterator[Found]:
                 yield Found(
                     step.name, spot.path, what, "name the image by digest (@sha256:…) or by a tag of its content"
                 )
+
+
+def moving_keys(subject: Subject) -> Iterator[Found]:
+    """What differs in each execution, in what the cache's key is made of: the result is kept, and never found again."""
+    for step, _ in _cached(subject):
+        root = re.escape(inside(step))
+        names = "|".join(ATTRIBUTES.get(step.type, ()))
+        for placed in subject.placed if names else ():
+            if placed.step is not step or not re.match(rf"{root}\.({names})\b", placed.where):
+                continue
+            moving = next((item for item in placed.references if differs(item)), None)
+            if moving:
+                what = f"the step is cached, but {moving} differs in each execution: no earlier result is ever found"
+                yield Found(step.name, placed.where, what, "write what stays the same there, or remove CacheConfig")
 
 
 def unsupported(subject: Subject) -> Iterator[Found]:

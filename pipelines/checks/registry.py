@@ -21,6 +21,7 @@ import pipelines.checks.references as references
 import pipelines.checks.retries as retries
 import pipelines.checks.secrets as secrets
 import pipelines.checks.shapes as shapes
+import pipelines.checks.spot as spot
 import pipelines.checks.step_forms as step_forms
 import pipelines.checks.value_types as value_types
 from pipelines.checks.finding import ERROR, WARNING, Check
@@ -304,6 +305,16 @@ _ARGUMENTS: Final = (
         "CONTRACT 3.4",
         processing.feature_store_outputs,
     ),
+    Check(
+        "spot-wait",
+        ERROR,
+        "MaxWaitTimeInSeconds: with managed spot training, at least MaxRuntimeInSeconds; without it, none",
+        "CONTRACT 2",
+        spot.waits,
+    ),
+    Check(
+        "spot-checkpoints", WARNING, "Managed spot training keeps checkpoints", "CONTRACT 2", spot.without_checkpoints
+    ),
 )
 _REPEATS: Final = (
     Check("cache-expiry", ERROR, "ExpireAfter is a duration", "CONTRACT 1.9", caching.expiry),
@@ -323,6 +334,13 @@ _REPEATS: Final = (
         "A cached step's image has a digest or a tag that does not move",
         "PAINS 4",
         caching.images,
+    ),
+    Check(
+        "cache-execution",
+        WARNING,
+        "A cached step's key holds nothing that differs in each execution",
+        "CONTRACT 1.9",
+        caching.moving_keys,
     ),
     Check(
         "cache-unsupported", WARNING, "Only steps that can be cached have a cache", "CONTRACT 1.3", caching.unsupported

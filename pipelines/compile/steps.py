@@ -15,6 +15,7 @@ from pipelines.compile.values import Scope
 from pipelines.spec.expressions import Template
 from pipelines.spec.model import (
     BUILT_IN,
+    Checkpoints,
     ConditionStep,
     Defaults,
     Duration,
@@ -32,6 +33,7 @@ from pipelines.spec.source import ValuePath
 
 _INPUT = "/opt/ml/processing/input"
 _OUTPUT = "/opt/ml/processing/output"
+_CHECKPOINTS = "/opt/ml/checkpoints"
 _PAUSE = Duration(30, "30s")
 _DEFAULT_RETRIES = (
     Retry(on=("Step.SERVICE_FAULT", "Step.THROTTLING"), attempts=5, interval=_PAUSE),
@@ -99,8 +101,13 @@ class Builder:
                 instance_type=scope.text(job.instance_type),
                 instance_count=scope.number(job.instance_count),
                 volume_size_in_gb=scope.number(job.volume_gb),
+                enable_managed_spot_training=True if body.spot else None,
             ),
-            stopping_condition=sdk.StoppingCondition(max_runtime_in_seconds=_seconds(job.max_runtime)),
+            stopping_condition=sdk.StoppingCondition(
+                max_runtime_in_seconds=_seconds(job.max_runtime),
+                **({"max_wait_time_in_seconds": body.spot.max_wait.seconds} if body.spot else {}),
+            ),
+            checkpoint_config=self._checkpoints(name, body),
             networking=sdk.Networking(enable_network_isolation=True) if job.network_isolation else None,
             output_data_config=sdk.OutputDataConfig(s3_output_path=self._execution_uri(name)),
             hyperparameters={key: scope.text(value) for key, value in body.hyperparameters.items()},
@@ -110,6 +117,13 @@ class Builder:
         )
         channels = [self._channel(name, key, value) for key, value in body.inputs.items()]
         return sdk.TrainingStep(step_args=trainer.train(input_data_config=channels), **self._repeats(job), **common)
+
+    def _checkpoints(self, step: str, body: Training) -> Any:
+        if body.checkpoints is None:
+            return None
+        more = Checkpoints() if body.checkpoints is True else body.checkpoints
+        uri = self.scope.text(more.uri) if more.uri is not None else self._execution_uri(step, "checkpoints")
+        return self.scope.sdk.CheckpointConfig(s3_uri=uri, local_path=more.path or _CHECKPOINTS)
 
     def _condition(self, body: ConditionStep, common: dict[str, Any]) -> Any:
         return self.scope.sdk.ConditionStep(

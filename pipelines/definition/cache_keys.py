@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from pipelines.definition import step_types as types
+from pipelines.definition.expressions import ExecutionReference, Reference
 
 _PROCESSING: Final = ("AppSpecification", "Environment", "ProcessingInputs")
 _CHECK: Final = (
@@ -34,3 +35,9 @@ ATTRIBUTES: Final[Mapping[str, tuple[str, ...]]] = {
 TRAINING_JOB_DEFINITION: Final = (
     *("AlgorithmSpecification", "HyperParameterRanges", "InputDataConfig", "StaticHyperParameters", "TuningObjective"),
 )
+_SAME: Final = ("PipelineName", "PipelineArn")
+
+
+def differs(reference: Reference) -> bool:
+    """Whether it stands for something else in each execution, so that a key with it in is never met again."""
+    return isinstance(reference, ExecutionReference) and reference.variable not in _SAME

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.definition import Definition, Step, order
+from pipelines.definition.cache_keys import differs
 from pipelines.definition.expressions import (
     ExecutionReference,
     ForEachItemReference,
@@ -97,7 +98,7 @@ def _key(step: Step, definition: Definition) -> _Key:
         match reference:
             case StepReference(step=name) | PropertyFileReference(step=name) if definition.has_step(name):
                 steps[name] = None
-            case ExecutionReference():
+            case ExecutionReference() if differs(reference):
                 moving[f"it reads {words({'Get': str(reference)})}, another one in each execution"] = None
     fields = ordered(step.type, fields_of(step.type, resolved))
     return _Key(fields, tuple(steps), tuple(moving))
@@ -131,13 +132,8 @@ def _reference(value: dict[str, Any], definition: Definition, depth: int) -> Any
 
 def _is_moving(value: Any) -> bool:
     """Whether something of a value is known only when it runs."""
-    kinds: tuple[type[Reference], ...] = (
-        ExecutionReference,
-        StepReference,
-        PropertyFileReference,
-        ForEachItemReference,
-    )
-    return any(isinstance(reference, kinds) for reference in references(value))
+    kinds: tuple[type[Reference], ...] = (StepReference, PropertyFileReference, ForEachItemReference)
+    return any(isinstance(reference, kinds) or differs(reference) for reference in references(value))
 
 
 def _at(value: Any, path: tuple[str | int, ...]) -> Any:

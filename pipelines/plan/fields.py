@@ -64,6 +64,10 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "InputDataConfig.*.DataSource.S3DataSource": "inputs.*",
         "InputDataConfig.*": "inputs.*",
         "HyperParameters": "hyperparameters",
+        "CheckpointConfig.S3Uri": "checkpoints.uri",
+        "CheckpointConfig.LocalPath": "checkpoints.path",
+        "EnableManagedSpotTraining": "spot",
+        "StoppingCondition.MaxWaitTimeInSeconds": "spot.max_wait",
         "OutputDataConfig.S3OutputPath": "output",
         "ResourceConfig.InstanceType": "instance_type",
         "ResourceConfig.InstanceCount": "instance_count",
@@ -83,6 +87,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     types.FAIL: {"ErrorMessage": "fail", **_RETRY},
 }
+_SECONDS: Final = (("MaxRuntimeInSeconds",), ("MaxWaitTimeInSeconds",))
 _FIRST: Final = ("type", "if", "then", "else", "body")
 _LAST: Final = ("cache", "depends_on", "waits for")
 _OWN: Final = {"Name", "Type", "Arguments", "CacheConfig", "DependsOn", "PropertyFiles"}
@@ -175,7 +180,7 @@ def _is_object(value: Any) -> bool:
 
 
 def _shown(path: _Path, value: Any) -> Value:
-    if path[-1:] == ("MaxRuntimeInSeconds",) and type(value) is int and value > 0:
+    if path[-1:] in _SECONDS and type(value) is int and value > 0:
         return _seconds(value)
     return tuple(map(words, value)) if isinstance(value, list) else words(value)
 

@@ -23,6 +23,7 @@ from pipelines.spec.expressions import (
 )
 from pipelines.spec.links import references, waits_for
 from pipelines.spec.model import (
+    BUILT_IN,
     KINDS,
     ConditionStep,
     Duration,
@@ -100,6 +101,8 @@ class _Checker:
                 self.input((*path, "inputs", key), value, is_channel=isinstance(body, Training))
         if isinstance(body, Processing):
             self.processing(path, body)
+        if isinstance(body, Training) and body.spot:
+            self.spot((*path, "spot", "max_wait"), body, body.spot.max_wait)
         if isinstance(body, ConditionStep):
             for place, reference in references(body.if_, (*path, "if")):
                 if isinstance(reference, Report) and not reference.path:
@@ -152,6 +155,14 @@ class _Checker:
                     self.refuse((*path, "outputs", index), f"the output {name!r} stands here twice", "remove one")
         if body.max_runtime and body.max_runtime.seconds > MAX_PROCESSING_SECONDS:
             self.refuse((*path, "max_runtime"), "a processing job runs for 9 days at most", "write 9d or less")
+
+    def spot(self, path: ValuePath, body: Training, wait: Duration) -> None:
+        defaults = self.pipeline.defaults
+        known = (job.max_runtime for job in (body, defaults.training, defaults.processing, BUILT_IN))
+        runtime = next(time for time in known if time is not None)
+        if wait.seconds < runtime.seconds:
+            what = f"{wait.text} is less than the job may run: max_runtime is {runtime.text}"
+            self.refuse(path, what, f"write {runtime.text} or more, or a shorter max_runtime")
 
     def input(self, path: ValuePath, value: Template | Input, *, is_channel: bool) -> None:
         if is_channel and isinstance(value, Input) and value.path is not None:

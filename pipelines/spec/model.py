@@ -182,6 +182,32 @@ class Processing(JobDefaults):
 
 
 @dataclass(frozen=True)
+class Checkpoints:
+    """Where a training job keeps what it goes on from when it is started again (CheckpointConfig)."""
+
+    uri: Annotated[
+        Template | None,
+        S3_URI,
+        Doc(
+            "A fixed S3 URI, shared by all executions. Without it the URI carries the execution id: a retry of the "
+            "execution goes on from there, and a cache never hits."
+        ),
+    ] = None
+    path: Annotated[
+        str | None, CONTAINER_PATH, Doc("Where the container writes them; /opt/ml/checkpoints if left out.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Managed spot training: cheaper instances, which AWS may take back, and start the job again on others."""
+
+    max_wait: Annotated[
+        Duration, Doc("How long the job may take in all, waiting for instances included; at least its max_runtime.")
+    ]
+
+
+@dataclass(frozen=True)
 class Training(JobDefaults):
     """A SageMaker Training job on an image of your own."""
 
@@ -190,6 +216,13 @@ class Training(JobDefaults):
     hyperparameters: Annotated[
         Mapping[Annotated[str, NOT_EMPTY], Scalar], Between(0, 100), Doc("Given to the program as texts.")
     ] = field(default_factory=dict)
+    checkpoints: Annotated[
+        Literal[True] | Checkpoints | None,
+        Doc("Keep checkpoints in S3: `true`, or where they lie. What the program finds there at its start, it wrote."),
+    ] = None
+    spot: Annotated[Spot | None, Doc("Run on spot instances; without checkpoints an interruption loses all work.")] = (
+        None
+    )
 
 
 @dataclass(frozen=True)

@@ -167,8 +167,8 @@ def _size(value: Any) -> tuple[float, str, str] | None:
 def _kind_fix(hint: Any, value: Any) -> str:
     kinds = [unwrap(option)[0] for option in options(hint)]
     choice = next((kind for kind in kinds if get_origin(kind) is Literal), None)
-    if choice is not None and isinstance(value, str):
-        return suggestion(value, map(str, get_args(choice)))
+    if choice is not None and isinstance(value, str) and all(isinstance(known, str) for known in get_args(choice)):
+        return suggestion(value, get_args(choice))
     if isinstance(value, int | float) and any(kind in (str, Template) for kind in kinds):
         return "put it in quotes"
     if any(get_origin(kind) is tuple for kind in kinds) and isinstance(value, str):

@@ -52,6 +52,7 @@ INPUT: Final = "Arguments.ProcessingInputs.0.S3Input"
 OUTPUT: Final = "Arguments.ProcessingOutputConfig.Outputs.0"
 REPORT: Final = {"PropertyFileName": "metrics", "OutputName": "report", "FilePath": "m.json"}
 TRAIN_URI: Final = "ProcessingOutputConfig.Outputs['train'].S3Output.S3Uri"
+KEPT: Final = {"CheckpointConfig": {"S3Uri": own_uri("Train", "checkpoints")}}
 PLAIN: Final = document(processing())
 
 
@@ -81,6 +82,23 @@ def environment(key: str, value: Any) -> Json:
 def cached(image: str = IMAGE, **cache: Any) -> Json:
     step = processing(CacheConfig={"Enabled": True, **cache})
     return document(changed(step, "Arguments.AppSpecification.ImageUri", image))
+
+
+def trained(wait: int | None = None, *, spot: bool = False, cache: bool = False, **arguments: Any) -> Json:
+    """A training step with further arguments."""
+    envelope = {"CacheConfig": {"Enabled": True, "ExpireAfter": "P1D"}} if cache else {}
+    step = changed(training(**envelope), "Arguments.OutputDataConfig.S3OutputPath", own_uri("Train"))
+    step["Arguments"] |= arguments | ({"EnableManagedSpotTraining": True} if spot else {})
+    step["Arguments"]["StoppingCondition"] |= {} if wait is None else {"MaxWaitTimeInSeconds": wait}
+    return document(step)
+
+
+def tuned(**arguments: Any) -> Json:
+    """A tuning step whose training jobs have further arguments."""
+    job = trained(3600, spot=True)["Steps"][0]["Arguments"] | arguments
+    ranges = {"Strategy": "Random", "ResourceLimits": {"MaxParallelTrainingJobs": 1}}
+    given = {"HyperParameterTuningJobConfig": ranges, "TrainingJobDefinitions": [job]}
+    return document({"Name": "Tune", "Type": "Tuning", "Arguments": given})
 
 
 def retried(step: Json | None = None, *types: str, **limits: Any) -> Json:
@@ -789,6 +807,48 @@ _ARGUMENTS = (
         f"{A}.ProcessingOutputConfig.Outputs[0].AppManaged",
         'write "AppManaged": true',
     ),
+    Case(
+        "spot-wait",
+        trained(3599, spot=True, **KEPT),
+        trained(3600, spot=True, **KEPT),
+        f"{A}.StoppingCondition.MaxWaitTimeInSeconds",
+        "write 3600 or more: the time waited for instances, and the time the job may run",
+    ),
+    Case(
+        "spot-wait",
+        trained(spot=True, **KEPT),
+        trained(),
+        f"{A}.StoppingCondition.MaxWaitTimeInSeconds",
+        "write 3600 or more",
+    ),
+    Case(
+        "spot-wait",
+        changed(trained(3600, spot=True, **KEPT), "Steps.0.Arguments.StoppingCondition.MaxRuntimeInSeconds", GONE),
+        changed(trained(86400, spot=True, **KEPT), "Steps.0.Arguments.StoppingCondition.MaxRuntimeInSeconds", GONE),
+        f"{A}.StoppingCondition.MaxWaitTimeInSeconds",
+        "write 86400 or more: the time waited for instances, and the time the job may run",
+    ),
+    Case(
+        "spot-wait",
+        trained(7200),
+        trained(7200, spot=True, **KEPT),
+        f"{A}.StoppingCondition.MaxWaitTimeInSeconds",
+        'remove it, or write "EnableManagedSpotTraining": true',
+    ),
+    Case(
+        "spot-checkpoints",
+        trained(7200, spot=True),
+        trained(7200, spot=True, **KEPT),
+        f"{A}.EnableManagedSpotTraining",
+        'keep them: "CheckpointConfig": {"S3Uri": …} (`checkpoints: true` in pipeline.yaml)',
+    ),
+    Case(
+        "spot-checkpoints",
+        tuned(),
+        tuned(**KEPT),
+        f"{A}.TrainingJobDefinitions[0].EnableManagedSpotTraining",
+        'keep them: "CheckpointConfig": {"S3Uri": …} (`checkpoints: true` in pipeline.yaml)',
+    ),
 )
 _REPEATS = (
     Case(
@@ -818,6 +878,22 @@ _REPEATS = (
         cached("registry/flights@sha256:" + "0" * 64, ExpireAfter="P1D"),
         f"{A}.AppSpecification.ImageUri",
         "name the image by digest (@sha256:…) or by a tag of its content",
+    ),
+    Case(
+        "cache-execution",
+        changed(
+            cached(ExpireAfter="P1D"), "Steps.0.Arguments.Environment", {"RUN": get("Execution.PipelineExecutionId")}
+        ),
+        changed(cached(ExpireAfter="P1D"), "Steps.0.Arguments.Environment", {"RUN": get("Execution.PipelineName")}),
+        f"{A}.Environment['RUN']",
+        "write what stays the same there, or remove CacheConfig",
+    ),
+    Case(
+        "cache-execution",
+        trained(cache=True, CheckpointConfig={"S3Uri": own_uri("Train")}),
+        trained(cache=True, CheckpointConfig={"S3Uri": "s3://bucket/checkpoints"}),
+        f"{A}.CheckpointConfig.S3Uri",
+        "write what stays the same there, or remove CacheConfig",
     ),
     Case(
         "cache-unsupported",

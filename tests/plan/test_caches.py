@@ -80,6 +80,14 @@ def test_a_step_that_reads_its_execution_never_hits() -> None:
     assert effects(old, new) == {"A": ("never hits", ("it reads ${{ execution.id }}, another one in each execution",))}
 
 
+def test_a_step_that_reads_its_pipelines_name_is_found_again() -> None:
+    old, new = (
+        define(processing("A", arguments=[get("Execution.PipelineName")], cache=DAYS, max_runtime=time))
+        for time in (60, 120)
+    )
+    assert effects(old, new) == {"A": KEPT}
+
+
 @pytest.mark.parametrize(
     "old",
     [define(processing("B", cache=DAYS)), define(processing("A"))],

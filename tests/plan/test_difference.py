@@ -114,6 +114,18 @@ def test_the_words_of_a_training_step() -> None:
     ]
 
 
+def test_the_words_of_spot_training() -> None:
+    new = spoiled(MODEL, "Arguments.CheckpointConfig", {"S3Uri": "s3://b/c", "LocalPath": "/opt/ml/checkpoints"})
+    new = spoiled(new, "Arguments.EnableManagedSpotTraining", True)
+    new = spoiled(new, "Arguments.StoppingCondition.MaxWaitTimeInSeconds", 21600)
+    assert changed(MODEL, new) == [
+        ("checkpoints.path", None, "/opt/ml/checkpoints"),
+        ("checkpoints.uri", None, "s3://b/c"),
+        ("spot", None, "true"),
+        ("spot.max_wait", None, "6h"),
+    ]
+
+
 def test_an_input_more_is_one_input_more() -> None:
     old = processing("A", inputs={"b": "s3://b/"})
     new = processing("A", inputs={"a": "s3://a/", "b": "s3://b/"})
