@@ -78,7 +78,10 @@ class TransformJob(ContainerJob):
             raise JobError(f"ClientError: TransformInput: no objects below {self._input['DataSource']}")
         (self.root / "model").mkdir(parents=True, exist_ok=True)
         if self._model.data:
-            self._unpack(self._model.data)
+            self._unpack(self._model.data, "model")
+        source = self.environment().get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+        if source.startswith("s3://"):  # AWS's images would fetch it to there themselves, had they a network
+            self._unpack(source, "code")
 
     def program(self) -> tuple[str, Sequence[str] | None, Sequence[str] | None]:
         return self._model.image, None, ["serve"]
@@ -209,15 +212,16 @@ class TransformJob(ContainerJob):
         """Where the output of an object lies until the job has succeeded: outside of what the program sees."""
         return self.root.parent / "out" / f"{item.path}.out"
 
-    def _unpack(self, uri: str) -> None:
+    def _unpack(self, uri: str, folder: str) -> None:
+        """Unpack an object of the store below a folder of /opt/ml, which says what it is."""
         try:
             _, _, stream = self.host.store.open(*split_uri(uri))
             with stream:
-                unpack(stream, self.root / "model")
+                unpack(stream, self.root / folder)
         except (UnpackError, BadUriError) as error:
-            raise JobError(f"ClientError: the model data {uri}: {error}") from error
+            raise JobError(f"ClientError: the {folder} data {uri}: {error}") from error
         except StoreError as error:
-            raise JobError(f"ClientError: the model data {uri}: {error.message}") from error
+            raise JobError(f"ClientError: the {folder} data {uri}: {error.message}") from error
 
     @cached_property
     def _model(self) -> Model:

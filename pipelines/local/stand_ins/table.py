@@ -45,21 +45,41 @@ class StandIn:
         )
 
 
-_TRAIN = {"/usr/local/bin/train": "script_mode.py"}  # `docker run IMAGE train`
-_XGBOOST = {**_TRAIN, "/usr/local/bin/train-algorithm": "xgboost_algorithm.py"}
+_BIN, _LIB = "/usr/local/bin", "/usr/local/lib/toolkit"
+_FRAMEWORK, _INFERENCE = f"{_LIB}/sagemaker_containers/beta/framework", f"{_LIB}/sagemaker_inference"
+# `docker run IMAGE train`, `docker run IMAGE serve`, and the modules of the image that scripts import.
+_SCRIPTS = {
+    f"{_BIN}/train": "script_mode.py",
+    f"{_BIN}/serve": "serve.py",
+    f"{_BIN}/serve-script": "serve_script.py",
+    **{f"{_FRAMEWORK}/{name}.py": f"toolkit/{name}.py" for name in ("content_types", "encoders", "worker")},
+    **{f"{_FRAMEWORK}/{name}.py": "toolkit/absent.py" for name in ("env", "modules", "server", "transformer")},
+    f"{_INFERENCE}/content_types.py": "toolkit/content_types.py",
+    f"{_INFERENCE}/decoder.py": "toolkit/encoders.py",
+    f"{_INFERENCE}/encoder.py": "toolkit/encoders.py",
+}
+_XGBOOST = {
+    **_SCRIPTS,
+    f"{_BIN}/train-algorithm": "xgboost_algorithm.py",
+    f"{_BIN}/serve-algorithm": "serve_xgboost.py",
+    f"{_LIB}/sagemaker_xgboost_container/encoder.py": "toolkit/xgboost_encoder.py",
+}
+_PATH = {"PYTHONPATH": _LIB}
 # Spark would look up the machine's name, which a job without a network cannot.
 _SPARK = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_HOSTNAME": "localhost"}
 TABLE = (
-    StandIn(_AWS + r"sagemaker-scikit-learn:1\.4.*", "scikit-learn 1.4", "scikit_learn_1_4", _TRAIN),
-    StandIn(_AWS + r"sagemaker-scikit-learn:.*", "scikit-learn 1.2", "scikit_learn_1_2", _TRAIN),
+    StandIn(
+        _AWS + r"sagemaker-scikit-learn:1\.4.*", "scikit-learn 1.4", "scikit_learn_1_4", _SCRIPTS, environment=_PATH
+    ),
+    StandIn(_AWS + r"sagemaker-scikit-learn:.*", "scikit-learn 1.2", "scikit_learn_1_2", _SCRIPTS, environment=_PATH),
     StandIn(
         _AWS + r"sagemaker-xgboost:(?:0\.|1\.[0-2]-).*",
         "XGBoost 1.7",
         "xgboost_1_7",
         _XGBOOST,
-        environment={"XGBOOST_PICKLE": "1"},
+        environment={**_PATH, "XGBOOST_PICKLE": "1"},
     ),
-    StandIn(_AWS + r"sagemaker-xgboost:.*", "XGBoost 1.7", "xgboost_1_7", _XGBOOST),
+    StandIn(_AWS + r"sagemaker-xgboost:.*", "XGBoost 1.7", "xgboost_1_7", _XGBOOST, environment=_PATH),
     StandIn(
         _AWS + r"sagemaker-spark-processing:.*",
         "Spark 3.5",
