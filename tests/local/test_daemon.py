@@ -18,7 +18,7 @@ from pipelines.local import daemon
 from pipelines.local.home import Home
 from pipelines.local.server import Server
 from tests.local.api.test_executions import register
-from tests.local.local_aws import REGION, LocalAws, compare, condition, eventually, fail, fresh, job_of
+from tests.local.local_aws import REGION, Gate, LocalAws, compare, condition, eventually, fail, fresh, job_of
 
 Serve = Callable[[], LocalAws]
 SLEEP = "print('begun', flush=True); time.sleep(600)"
@@ -65,7 +65,7 @@ def test_a_second_command_finds_the_same_server(serve: Serve) -> None:
 def test_four_commands_at_once_start_one_server(serve: Serve, tmp_path: Path) -> None:
     command = [sys.executable, "-c", ENSURE, str(tmp_path / ".pipelines")]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    answers = {process.communicate(timeout=120)[0] for process in processes}
+    answers = {process.communicate(timeout=300)[0] for process in processes}
     assert [process.returncode for process in processes] == [0] * 4
     assert len(answers) == 1
     assert f" {serve().endpoint}\n" in answers.pop()
@@ -173,7 +173,7 @@ def test_a_killed_server_leaves_no_program_and_says_what_was_interrupted(serve: 
     training = after.sagemaker.describe_training_job(TrainingJobName=alone)
     assert (training["TrainingJobStatus"], training["SecondaryStatus"]) == ("Failed", "Failed")
     assert not any(folder.exists() for folder in folders)
-    eventually(lambda: not _programs(f"{folders[0]}"), "the end of the programs")
+    eventually(lambda: not programs(f"{folders[0]}"), "the end of the programs")
     after.sagemaker.delete_pipeline(PipelineName=ended.described["PipelineArn"].rpartition("/")[2])
 
 
@@ -208,7 +208,7 @@ def test_a_killed_execution_of_cached_and_retried_steps_goes_on_where_it_was(ser
     assert after.wait(third).steps["Cached"]["CacheHitResult"] == {"SourcePipelineExecutionArn": first.arn}
 
 
-def _programs(text: str) -> list[str]:
+def programs(text: str) -> list[str]:
     """Processes whose mounts or arguments name a text."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -221,16 +221,23 @@ def _programs(text: str) -> list[str]:
     return found
 
 
-def test_a_server_with_nothing_to_do_ends_and_one_with_work_does_not(tmp_path: Path) -> None:
+def test_a_server_with_nothing_to_do_ends_and_one_with_work_does_not(tmp_path: Path, gate: Gate) -> None:
     home = Home(tmp_path / ".pipelines")
     server = Server(home, REGION)
     aws = LocalAws(server.endpoint, home)
-    serving = threading.Thread(target=server.serve, args=(0.5,))
-    serving.start()
-    name = fresh()
-    aws.sagemaker.create_processing_job(ProcessingJobName=name, **aws.job("time.sleep(2)"))
+    answering = threading.Thread(target=server._http.serve_forever)  # as yet, it does not look at the time
+    answering.start()
+    aws.sagemaker.create_processing_job(ProcessingJobName=fresh(), **aws.job(gate.line))
     aws.close()
-    serving.join(60)
+    gate.reached()
+    server._http.shutdown()
+    answering.join()
+    serving = threading.Thread(target=server.serve, args=(0.2,))
+    serving.start()
+    serving.join(1)
+    assert serving.is_alive()
+    gate.open()
+    serving.join(180)
     assert not serving.is_alive()
     assert not home.server.exists()
     after = Server(home, REGION)
