@@ -24,7 +24,7 @@ ROWS = "_rows"
 class Keeper(Source, Protocol):
     """The part of an engine that also keeps a scratch table."""
 
-    def write(self, query: str, path: Path) -> str: ...
+    def write(self, query: str, folder: Path) -> str: ...
 
 
 class Counted:
@@ -52,7 +52,7 @@ class Counted:
 
     def _write(self, column: str) -> str:
         query = f"SELECT {column}, count(*) AS {ROWS} FROM {self._relation} GROUP BY {column}"
-        return self._engine.write(query, self._scratch / f"counted-{self._numbers[column]}.parquet")
+        return self._engine.write(query, self._scratch / f"counted-{self._numbers[column]}")
 
     def values(self, expression: str) -> Values | None:
         """The values of the expression's column with their rows, if they were counted."""

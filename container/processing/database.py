@@ -58,8 +58,8 @@ class Database(Protocol):
         """A name for a query."""
         ...
 
-    def write(self, query: str, path: Path) -> str:
-        """The query's rows as a scratch table; gives the relation that reads it back."""
+    def write(self, query: str, folder: Path) -> str:
+        """The query's rows as a scratch table in a new folder; gives the relation that reads it back."""
         ...
 
     def export(

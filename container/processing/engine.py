@@ -18,8 +18,11 @@ from processing.recipe.model import Output
 from processing.sql.dialect import DuckDB
 from processing.sql.kinds import family
 
-SCRATCH_FORMAT = "FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 30720, DICTIONARY_SIZE_LIMIT 3000"
-"""Small enough that the disk does not wait; a dictionary that holds a tenth of the rows costs more than it saves."""
+SCRATCH_FORMAT = (
+    "FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 30720, DICTIONARY_SIZE_LIMIT 3000, FILE_SIZE_BYTES 268435456"
+)
+"""Groups small enough that the disk does not wait; a dictionary that holds a tenth of the rows costs more than it
+saves; files of 256 MiB, since what a file says of its groups is held in memory whole, beside what the limit counts."""
 
 TABLE_FORMAT = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
 """Level 3, the default, takes half as long again to write files that are a hundredth smaller."""
@@ -82,11 +85,11 @@ class Engine:
         with _translated():
             self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}", [text])
 
-    def write(self, query: str, path: Path) -> str:
-        """The query's rows as one scratch file; gives the relation that reads it back."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._copy(query, path, SCRATCH_FORMAT)
-        return self.dialect.parquet([str(path)])
+    def write(self, query: str, folder: Path) -> str:
+        """The query's rows as a folder of scratch files; gives the relation that reads them back."""
+        folder.mkdir(parents=True)
+        self._copy(query, folder, SCRATCH_FORMAT)
+        return self.dialect.parquet([str(file) for file in sorted(folder.iterdir())])
 
     def export(
         self, query: str, folder: Path, output: Output, ordered: bool, prefix: str = "part", digest: str = ""

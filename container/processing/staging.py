@@ -112,7 +112,7 @@ class _Staging:
     def write(self, source: Source, query: str, name: str) -> str:
         """The query's rows, which must all have been read from the source."""
         try:
-            relation = self._engine.write(query, self._scratch / f"{name}.parquet")
+            relation = self._engine.write(query, self._scratch / name)
         except DataError as error:
             raise self._placed(source, error) from error
         if not source.select:

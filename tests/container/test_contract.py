@@ -50,7 +50,7 @@ def test_every_path_derives_from_one_root() -> None:
 )
 def test_wrong_arguments_reach_the_exit_message(tmp_path: Path, arguments: list[str], file: str, message: str) -> None:
     process = start(tmp_path, *arguments)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     told = (tmp_path / "output" / file).read_text()
     assert process.returncode == 2
     assert message in told
@@ -72,7 +72,7 @@ sys.exit(program.main(["train"], Paths(Path(sys.argv[1] if len(sys.argv) > 1 els
 
 def test_an_unexpected_error_is_told_with_type_and_message_and_traceback(tmp_path: Path) -> None:
     process = start(tmp_path, program=UNEXPECTED)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     told = (tmp_path / "output" / "failure").read_text()
     assert process.returncode == 1
     assert told.startswith("unexpected RuntimeError at ")
@@ -97,7 +97,7 @@ def test_a_stop_signal_ends_the_process_inside_a_long_call(tmp_path: Path, numbe
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 143
     assert f"stopped by {number.name}" in errors
     assert (tmp_path / "output" / "message").read_text() == f"Stopped by {number.name} before the step was done."

@@ -22,7 +22,7 @@ CONTAINER = Path(__file__).parents[2] / "container"
 def step(root: Path, name: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "OPT_ML": str(root), "PYTHONPATH": str(CONTAINER), "PYTHONWARNINGS": "error"}
     command = [sys.executable, "-m", "processing", name]
-    return subprocess.run(command, env=environment, text=True, capture_output=True, timeout=120, check=False)
+    return subprocess.run(command, env=environment, text=True, capture_output=True, timeout=600, check=False)
 
 
 def give_channels(shop: Any, **settings: str) -> None:

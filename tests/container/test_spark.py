@@ -130,7 +130,7 @@ class Program:
         command = [self.home / "bin" / "spark-submit", "--master", master, *options]
         command += ["--py-files", self.folder / "processing.zip", self.folder / "spark_features.py", *arguments]
         return subprocess.run(
-            command, env=self.environment(root), capture_output=True, text=True, timeout=300, check=False
+            command, env=self.environment(root), capture_output=True, text=True, timeout=900, check=False
         )
 
 
@@ -167,12 +167,12 @@ def cluster(program: Program, folder: Path, workers: int) -> Iterator[str]:
         for process in started:
             process.terminate()
         for process in started:
-            process.wait(30)
+            process.wait(180)
 
 
 def found(log: Path, pattern: str) -> str:
     """What a log comes to say."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         match = re.search(pattern, log.read_text())
         if match:

@@ -76,8 +76,8 @@ class SparkEngine:
     def view(self, name: str, query: str) -> None:
         self._session.sql(query).createOrReplaceTempView(self.dialect.name(name))
 
-    def write(self, query: str, path: Path) -> str:
-        target = f"{self._scratch}/{path.stem}"
+    def write(self, query: str, folder: Path) -> str:
+        target = f"{self._scratch}/{folder.name}"
         with _translated():
             self._session.sql(query).write.mode("overwrite").option("compression", "lz4").parquet(target)
         return self._named(self._session.read.parquet(target))

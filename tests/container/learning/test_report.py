@@ -133,7 +133,7 @@ def look(page: str, folder: Path) -> tuple[list[dict[str, Any]], str]:
     ]
     command = [str(CHROMIUM), *(f"--{flag}" for flag in flags), f"--user-data-dir={folder / 'profile'}"]
     done = subprocess.run(
-        [*command, (folder / "look.html").as_uri()], capture_output=True, text=True, timeout=120, check=True
+        [*command, (folder / "look.html").as_uri()], capture_output=True, text=True, timeout=600, check=True
     )
     found = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found is not None, done.stderr

@@ -271,10 +271,28 @@ def test_the_limits_of_the_machine_are_told_as_such(error: Exception, message: s
 
 def program(world: Any, step: str) -> subprocess.Popen[str]:
     """A step, as a process of its own."""
+    return process(world, "-m", "processing", step)
+
+
+def process(world: Any, *words: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "OPT_ML": str(world.root), "PYTHONPATH": str(CONTAINER)}
-    return subprocess.Popen(
-        [sys.executable, "-m", "processing", step], env=environment, text=True, stdout=subprocess.PIPE
-    )
+    return subprocess.Popen([sys.executable, *words], env=environment, text=True, stdout=subprocess.PIPE)
+
+
+# Evaluates, and stays at that once the rows are scored.
+ENDLESS = """
+import sys, time
+import processing.__main__ as program
+def endless(*_given):
+    print("at work", flush=True)
+    time.sleep(600)
+def run(*given, run=program.run):
+    import processing.evaluate
+    processing.evaluate.evaluation_document = endless
+    run(*given)
+program.run = run
+sys.exit(program.main(["evaluate"], program.Paths.from_environment(__import__("os").environ)))
+"""
 
 
 @pytest.mark.parametrize(
@@ -294,25 +312,26 @@ def test_a_full_disk_is_told_as_such(make_world: Callable[..., Any], step: str, 
         world.give()
     (world.root / written).parent.mkdir(parents=True, exist_ok=True)
     (world.root / written).symlink_to("/dev/full")
-    process = program(world, step)
-    process.communicate(timeout=120)
+    done = program(world, step)
+    done.communicate(timeout=600)
     told = (world.root / "output" / reason).read_text()
     assert "is full" in told
     assert "volume" in told
-    assert process.returncode == 2
+    assert done.returncode == 2
 
 
 def test_a_stop_ends_evaluation_at_once_and_says_so(make_world: Callable[..., Any]) -> None:
     world = make_world("binary")
     world.train()
     world.give()
-    process = program(world, "evaluate")
-    assert process.stdout is not None
-    while not process.stdout.readline().startswith("evaluate: 700 rows"):
-        assert process.poll() is None
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
-    assert process.returncode == 143
+    evaluation = process(world, "-c", ENDLESS)
+    assert evaluation.stdout is not None
+    said = list(iter(evaluation.stdout.readline, "at work\n"))
+    assert said[-1].startswith("evaluate: 700 rows")
+    assert list(world.root.glob("scratch-*"))
+    evaluation.send_signal(signal.SIGTERM)
+    evaluation.communicate(timeout=300)
+    assert evaluation.returncode == 143
     assert (world.root / "output" / "message").read_text() == "Stopped by SIGTERM before the step was done."
     assert not list(world.root.glob("scratch-*"))
 
@@ -425,13 +444,12 @@ def cut_in_half(path: Path) -> None:
 
 def stop(world: Any) -> None:
     """Train in a process of its own, and stop it in the third round."""
-    process = program(world, "train")
-    assert process.stdout is not None
-    while not process.stdout.readline().startswith("round 3:"):
-        assert process.poll() is None
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
-    assert process.returncode == 143
+    training = program(world, "train")
+    assert training.stdout is not None
+    assert any(line.startswith("round 3:") for line in training.stdout)
+    training.send_signal(signal.SIGTERM)
+    training.communicate(timeout=300)
+    assert training.returncode == 143
 
 
 def test_a_stop_with_checkpoints_keeps_the_round_at_work_and_says_so(make_world: Callable[..., Any]) -> None:
