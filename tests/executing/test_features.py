@@ -6,12 +6,16 @@ import json
 import re
 from typing import Any
 
+import pytest
+
 from pipelines.executions import Execution, StepRun
 from tests.executing.conftest import IMAGE, Feature
 
 
 def test_feature_does_what_it_says(feature: Feature, sagemaker, image_folder):
     said = feature.read()
+    if sagemaker.settings["runner"] not in said.get("runners", ["process", "docker"]):
+        pytest.skip(f"{feature.name} is not for the runner {sagemaker.settings['runner']}")
     given = json.loads(json.dumps(said.get("local", {})).replace("FOLDER", str(feature.folder)))
     settings = {"images": {IMAGE: {"build": str(image_folder)}}, **sagemaker.settings, **given}
     sagemaker.local.home.settings.write_text(json.dumps(settings), encoding="utf-8")
@@ -35,6 +39,8 @@ def _run(sagemaker, run: dict[str, Any], before: str) -> str:
         ended = local.wait(arn)
     told = {step.name: (step.status, step.reason) for step in ended.execution.steps}
     expected = run["expected"]
+    if any("Failed to fetch" in (reason or "") for _, reason in told.values()):
+        pytest.skip("the package index is not reached")
     assert ended.status == expected["status"], (ended.execution.reason, told)
     assert {name: status for name, (status, _) in told.items()} == expected["steps"], told
     for name, reason in expected.get("reasons", {}).items():
