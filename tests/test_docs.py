@@ -79,4 +79,4 @@ def test_the_tutorial_runs_as_written(tutorial: Path) -> None:
 
 def _run(command: str, folder: Path) -> int:
     words = [sys.executable, "-m", *shlex.split(command)]
-    return subprocess.run(words, cwd=folder, timeout=120, check=False, stdin=subprocess.DEVNULL).returncode
+    return subprocess.run(words, cwd=folder, timeout=600, check=False, stdin=subprocess.DEVNULL).returncode

@@ -56,7 +56,7 @@ class Reader:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
         said = f"{command}\n{ran.stdout}{ran.stderr}"

@@ -83,7 +83,7 @@ def test_a_delayed_step_begins_later_and_runs(local_sagemaker):
 
 
 def test_who_waits_too_short_is_told_what_runs(local_sagemaker):
-    arn = local_sagemaker.start(local_sagemaker.deploy(definition(step("Slow", code="import time; time.sleep(60)"))))
+    arn = local_sagemaker.start(local_sagemaker.deploy(definition(step("Slow", code="import time; time.sleep(600)"))))
     with pytest.raises(AssertionError, match="did not end within 0 s"):
         local_sagemaker.wait(arn, seconds=0)
 
@@ -114,7 +114,7 @@ def test_the_example_of_the_documentation_passes(tutorial):
     (tutorial / "tests").mkdir()
     (tutorial / "tests/test_pipeline.py").write_text(blocks("how-to/test-your-pipeline.md", "python")[0])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    ran = subprocess.run(command, cwd=tutorial, capture_output=True, text=True, timeout=180, check=False)
+    ran = subprocess.run(command, cwd=tutorial, capture_output=True, text=True, timeout=600, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "3 passed" in ran.stdout
 

@@ -20,6 +20,7 @@ from pipelines.local.home import Home
 
 HEALTH = "/_local/health"
 _START_SECONDS = 90.0  # the one before may take its time to stop
+_ANSWER_SECONDS = 30.0  # a busy machine is no reason to take a server for gone
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _alone(home: Home) -> Iterator[None]:
 def _answers(running: Running, home: Home) -> bool:
     """Whether the server of this home is there; its port may be another program's by now."""
     address = urlsplit(running.endpoint)
-    connection = http.client.HTTPConnection("127.0.0.1", address.port or 0, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", address.port or 0, timeout=_ANSWER_SECONDS)
     try:
         connection.request("GET", HEALTH)
         answer = json.loads(connection.getresponse().read())

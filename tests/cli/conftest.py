@@ -83,7 +83,7 @@ class Project:
     def command(self, *words: str, **environment: str) -> Result:
         """The command in a process of its own."""
         process = self.popen(*words, environment=environment)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
         return Result(process.returncode, out, err)
 
 

@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 
+from tests.local.local_aws import eventually
+
 
 def test_run_shows_what_came_of_it(project):
     done = project.command("run")
@@ -111,8 +113,7 @@ def test_deploy_says_what_it_did(deployed, pipelines):
 
 def test_stop_ends_a_running_execution_and_is_fine_with_one_that_has_ended(deployed, pipelines):
     arn = pipelines("start", "-p", "Seconds=600").out.strip()
-    while not pipelines("logs", "Features", "--execution", arn).out:
-        pass
+    eventually(lambda: pipelines("logs", "Features", "--execution", arn).out, "the beginning")
     stopped = pipelines("stop", "--execution", arn, "--json")
     facts = json.loads(stopped.out)
     assert (stopped.code, facts["status"]) == (0, "Stopped")

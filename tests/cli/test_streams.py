@@ -22,7 +22,7 @@ import pytest
 
 from tests.local.local_aws import eventually
 
-_DEADLINE = 60.0  # seconds; generous, for a loaded machine
+_DEADLINE = 180.0  # seconds; generous, for a loaded machine
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"  # the cursor
 
 

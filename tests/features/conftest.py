@@ -93,7 +93,7 @@ def _compile_twice(shared: Path, here: Path, elsewhere: Path) -> None:
         _start(shared / "projects", here, plain),
         _start(shared / "other" / "deep" / "place", elsewhere, plain | hostile),
     ]
-    printed = [run.communicate(timeout=120)[0] for run in runs]
+    printed = [run.communicate(timeout=600)[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], "\n".join(printed)
     for report, text in zip((here, elsewhere), printed, strict=True):
         report.write_text(json.dumps(json.loads(report.read_text()) | {"printed": text}))

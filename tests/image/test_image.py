@@ -101,7 +101,7 @@ def prepare(root: Path, inputs: Inputs) -> None:
 
 def features(runner: DockerRunner | ProcessRunner, root: Path, inputs: Inputs = small) -> None:
     prepare(root, inputs)
-    code = run_step(runner, root, "features").wait(120)
+    code = run_step(runner, root, "features").wait(600)
     assert code == 0, (root.parent / "features.log").read_text()
 
 
@@ -145,7 +145,7 @@ def test_the_sdks_own_local_mode_writes_the_same_bytes(
         env=compose_environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -166,7 +166,7 @@ def test_training_writes_a_model_with_nothing_but_opt_ml_writable_and_no_network
     for folder in ("input/config", "model", "output/data"):
         (root / folder).mkdir(parents=True)
     (root / "input/config/hyperparameters.json").write_text(json.dumps({"max_rounds": "5", "algorithm": algorithm}))
-    code = run_step(runners["docker"], root, "train").wait(120)
+    code = run_step(runners["docker"], root, "train").wait(600)
     assert code == 0, (tmp_path / "train" / "train.log").read_text()
     assert any((root / "model").iterdir())
 
@@ -176,7 +176,7 @@ def test_a_failing_program_leaves_its_reason_and_its_exit_code(
 ) -> None:
     root = tmp_path / "ml"
     (root / "output").mkdir(parents=True)
-    assert run_step(runners["docker"], root, "features").wait(60) not in (0, None)
+    assert run_step(runners["docker"], root, "features").wait(300) not in (0, None)
     assert "recipe" in (root / "output/message").read_text()
 
 
@@ -192,12 +192,12 @@ def test_stop_reaches_the_program_and_ends_the_container(engine: Engine, image: 
         reference=image,
     )
     container = runner.start(sleeper)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while "up" not in ((tmp_path / "log").read_text() if (tmp_path / "log").exists() else ""):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     container.stop(0)
-    assert container.wait(60) == 137
+    assert container.wait(300) == 137
 
 
 def test_leftovers_of_a_killed_server_are_removed(engine: Engine, image: str, tmp_path: Path) -> None:

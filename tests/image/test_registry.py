@@ -53,7 +53,7 @@ class Registry:
 
     def _get(self, path: str) -> tuple[int, str, bytes]:
         headers = {"Accept": MANIFEST, "Authorization": f"Basic {self.registry_token()}"}
-        connection = http.client.HTTPConnection(self.host, timeout=10)
+        connection = http.client.HTTPConnection(self.host, timeout=120)
         connection.request("GET", f"/v2/{path}", headers=headers)
         response = connection.getresponse()
         found = response.status, response.headers.get("Docker-Content-Digest", ""), response.read()
@@ -85,7 +85,7 @@ def make_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
         with (folder / "log").open("wb") as log:
             words = [program, "serve", str(folder / "config.yml")]
             started.append(subprocess.Popen(words, stdout=log, stderr=log, env={"OTEL_TRACES_EXPORTER": "none"}))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
             with socket.socket() as client:
                 if client.connect_ex(address) == 0:
@@ -96,7 +96,7 @@ def make_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     yield make
     for process in started:
         process.terminate()
-        process.wait(10)
+        process.wait(180)
 
 
 @pytest.fixture(scope="module")

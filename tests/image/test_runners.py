@@ -28,7 +28,7 @@ here = pathlib.Path("/opt/ml/processing")
 def meet(me, first):
     if me == first:
         connection, _ = socket.create_server((me, 8123)).accept()
-    for _ in range(0 if me == first else 300):
+    for _ in range(0 if me == first else 1800):
         try:
             connection = socket.create_connection((first, 8123))
             break
@@ -195,7 +195,7 @@ root = Path(home, "ml")
 (root / "processing").mkdir(parents=True)
 script = "umask 077; mkdir /opt/ml/processing/a; id -u >/opt/ml/processing/a/b"
 request = ContainerRequest(Image(opaque=True), ("sh", "-c", script), {}, root, Path(home, "log"), reference=image)
-print(DockerRunner(Engine(program, environment), Path(home), print).start(request).wait(60))
+print(DockerRunner(Engine(program, environment), Path(home), print).start(request).wait(180))
 written = root / "processing/a/b"
 print(written.read_text().strip(), written.stat().st_uid == os.geteuid())
 written.rename(Path(home, "moved"))
@@ -212,7 +212,7 @@ def test_what_root_wrote_in_a_container_is_the_servers_to_collect(engine: Engine
         given = json.dumps([engine.program, {**engine.environment, "HOME": home}, home, base_image])
         done = subprocess.run(
             ["/usr/bin/python3", "-c", AS_NOBODY, given],
-            user=NOBODY, group=NOBODY, extra_groups=[], cwd="/", capture_output=True, text=True, timeout=90,
+            user=NOBODY, group=NOBODY, extra_groups=[], cwd="/", capture_output=True, text=True, timeout=300,
             env={"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{REPOSITORY}:{packages}", "PYTHONDONTWRITEBYTECODE": "1"},
         )  # fmt: skip
     if "ModuleNotFoundError" in done.stderr:

@@ -34,12 +34,12 @@ def test_a_served_model_is_asked_in_its_container(engine: Engine, base_image: st
         Image(opaque=True), words, {}, tmp_path / "ml", tmp_path / "log", reference=base_image, port=PORT
     )
     container = DockerRunner(engine, tmp_path, print).start(request)
-    server = ModelServer(container.connect, lambda: "" if container.wait(0) is None else "it ended", 60)
+    server = ModelServer(container.connect, lambda: "" if container.wait(0) is None else "it ended", 300)
     try:
         server.wait()
         assert server.invoke(b"a,b", "text/csv", "").body == b"A,B"
     finally:
         container.stop(0)
-        assert container.wait(60) is not None
+        assert container.wait(300) is not None
     with pytest.raises(OSError):
         container.connect()

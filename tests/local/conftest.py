@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.local import daemon
 from pipelines.local.home import Home
-from tests.local.local_aws import REGION, LocalAws
+from tests.local.local_aws import REGION, Gate, LocalAws
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -52,6 +52,14 @@ def serve(tmp_path: Path) -> Iterator[Callable[[], LocalAws]]:
     running = daemon.find(home)
     if running:
         os.kill(running.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """A gate of the test's own; who still waits at the end is let go."""
+    made = Gate()
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,7 @@ from pathlib import Path
 ML = Path(os.environ.get("OPT_ML", "/opt/ml"))
 signal.signal(signal.SIGTERM, lambda *_: os._exit(143))  # the first process of a container has no default
 """
-_SECONDS = 90.0  # a deadline for a loaded machine; nothing waits as long as that
+_SECONDS = 180.0  # a deadline for a loaded machine; nothing waits as long as that
 
 
 def eventually(found: Callable[[], Any], what: str = "it", seconds: float = _SECONDS) -> Any:
@@ -41,6 +42,35 @@ def eventually(found: Callable[[], Any], what: str = "it", seconds: float = _SEC
         assert time.monotonic() < deadline, f"{what} did not come true within {seconds} s"
         time.sleep(0.03)
     return value
+
+
+class Gate:
+    """Where programs wait until the test lets them go on, however late either of them comes.
+
+    `line` is the statement that waits, in a program upon the machine's network.
+    """
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._listening.settimeout(_SECONDS)
+        self._waiting: list[socket.socket] = []
+        port = self._listening.getsockname()[1]
+        self.line = f"__import__('socket').create_connection(('127.0.0.1', {port})).recv(1)"
+
+    def reached(self, count: int = 1) -> None:
+        """Returns when so many more programs wait."""
+        for _ in range(count):
+            self._waiting.append(self._listening.accept()[0])
+
+    def open(self) -> None:
+        """Lets those go on that have reached it."""
+        for waiting in self._waiting:
+            waiting.close()
+        self._waiting.clear()
+
+    def close(self) -> None:
+        self.open()
+        self._listening.close()
 
 
 @dataclass(frozen=True)

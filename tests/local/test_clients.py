@@ -37,7 +37,7 @@ def test_the_sdk_upserts_starts_waits_and_lists(aws: LocalAws, tmp_path: Path) -
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
@@ -67,7 +67,7 @@ def test_the_aws_command_lists_the_steps_of_an_execution(aws: LocalAws, tmp_path
             env=environment(aws, tmp_path),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)

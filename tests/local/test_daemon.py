@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from socketserver import BaseServer
 
 import pytest
 
@@ -225,7 +226,7 @@ def test_a_server_with_nothing_to_do_ends_and_one_with_work_does_not(tmp_path: P
     home = Home(tmp_path / ".pipelines")
     server = Server(home, REGION)
     aws = LocalAws(server.endpoint, home)
-    answering = threading.Thread(target=server._http.serve_forever)  # as yet, it does not look at the time
+    answering = threading.Thread(target=BaseServer.serve_forever, args=(server._http,))  # looks at no time as yet
     answering.start()
     aws.sagemaker.create_processing_job(ProcessingJobName=fresh(), **aws.job(gate.line))
     aws.close()

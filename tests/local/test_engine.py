@@ -70,7 +70,7 @@ class FakeJobs:
             job.status = "Failed"
             return {"FailureReason": self.reasons.pop(0)}
         if not self.quick:
-            assert job.ends.wait(60)
+            assert job.ends.wait(600)
         if job.status == "InProgress":
             job.status = "Completed"
         return {"ProcessingJobArn": job.arn, **self.record}
@@ -305,7 +305,7 @@ def test_starts_stops_and_looks_from_many_threads_come_to_an_end(bench: Callable
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(180)
     assert not any(thread.is_alive() for thread in threads)
     assert failures == []
     eventually(lambda: not made.engine.busy, "the end of all")

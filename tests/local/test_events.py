@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from pipelines.local import daemon
 from pipelines.local.events import job_event
 from tests.local.local_aws import REGION, ROLE, LocalAws, compare, condition, eventually, fail, fresh
+from tests.local.test_daemon import kill
 
 Json = dict[str, Any]
 EXECUTION = "SageMaker Model Building Pipeline Execution Status Change"
@@ -40,7 +38,9 @@ class Listener:
 
         def enough() -> bool:
             answer = self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
-            found.extend(answer.get("Messages", []))
+            for message in answer.get("Messages", []):  # else it comes again when it was not deleted for long
+                self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+                found.append(message)
             return len(found) >= count
 
         eventually(enough, f"{count} messages")
@@ -178,12 +178,10 @@ def test_a_rule_may_start_another_pipeline(aws: LocalAws) -> None:
 
 def test_what_a_killed_server_left_running_is_told_by_the_next(serve: Callable[[], LocalAws]) -> None:
     aws = serve()
-    name = aws.create([aws.step("Work", "time.sleep(60)")])
+    name = aws.create([aws.step("Work", "time.sleep(600)")])
     Listener(aws, of(name, EXECUTION, currentPipelineExecutionStatus=["Failed"]))
     aws.start(name)
-    running = daemon.find(aws.home)
-    assert running
-    os.kill(running.pid, signal.SIGKILL)
+    kill(aws.home)
     queue = serve().client("sqs")
     (url,) = queue.list_queues()["QueueUrls"]
     (message,) = eventually(lambda: queue.receive_message(QueueUrl=url).get("Messages"), "the message")

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 PORT: Final = 8080
 _PING_SECONDS: Final = 2.0  # the service's own patience with one answer
+_SUGGESTION_SECONDS: Final = 30.0  # what is not answered in time is not asked for again
 _PAUSE: Final = 0.05
 _SHOWN: Final = 300  # characters of an answer in a reason
 
@@ -67,7 +68,7 @@ class ModelServer:
     def parameters(self) -> Mapping[str, Any]:
         """What /execution-parameters suggests; empty where it is not served, as it need not be."""
         try:
-            answer = self._ask("GET", "/execution-parameters", b"", {}, _PING_SECONDS)
+            answer = self._ask("GET", "/execution-parameters", b"", {}, _SUGGESTION_SECONDS)
             found = json.loads(answer.body) if answer.status == 200 else {}
         except (OSError, HTTPException, ValueError):
             return {}

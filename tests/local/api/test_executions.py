@@ -10,6 +10,7 @@ import pytest
 
 from tests.local.api.test_pipelines import refused
 from tests.local.local_aws import (
+    Gate,
     LocalAws,
     compare,
     condition,
@@ -64,8 +65,11 @@ def test_steps_are_listed_newest_first_and_page_by_page(aws: LocalAws) -> None:
         assert [step["StepName"] for page in pages for step in page["PipelineExecutionSteps"]] == names
 
 
-def test_independent_steps_run_at_the_same_time(aws: LocalAws) -> None:
-    ended = aws.run([aws.step(name, "time.sleep(1.5)") for name in ("Left", "Right")])
+def test_independent_steps_run_at_the_same_time(aws: LocalAws, gate: Gate) -> None:
+    arn = aws.start(aws.create([aws.step(name, gate.line) for name in ("Left", "Right")]))
+    gate.reached(2)
+    gate.open()
+    ended = aws.wait(arn)
     assert ended.status == "Succeeded"
     names = [job_of(step) for step in ended.steps.values()]
     left, right = (aws.sagemaker.describe_processing_job(ProcessingJobName=name) for name in names)

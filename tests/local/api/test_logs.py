@@ -73,8 +73,7 @@ def test_without_a_start_the_last_events_are_read_and_then_those_before(aws: Loc
 def test_a_running_job_is_followed_by_its_token(aws: LocalAws) -> None:
     name = fresh()
     code = """
-print('first', flush=True)
-print('half', end='', flush=True)
+os.write(1, b'first\\nhalf')
 time.sleep(600)
 """
     aws.sagemaker.create_processing_job(ProcessingJobName=name, **aws.job(code))

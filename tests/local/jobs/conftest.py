@@ -77,7 +77,7 @@ def bench(tmp_path: Path, environments: Path) -> Iterator[Callable[..., Bench]]:
     """Makes a `Bench` upon a runner, that of processes if none is given."""
     opened: list[Database] = []
 
-    def make(runner: Any = None) -> Bench:
+    def make(runner: Any = None, stop_grace: float = 0.5) -> Bench:
         home = Home(tmp_path / ".pipelines")
         home.create()
         store = ObjectStore(home.objects)
@@ -86,7 +86,7 @@ def bench(tmp_path: Path, environments: Path) -> Iterator[Callable[..., Bench]]:
         if not opened:
             opened.append(Database(home.database))
         runner = runner or ProcessRunner(environments, lambda _: None)
-        host = Host(home, store, runner, "eu-central-1", "123456789012", lambda: NOW, stop_grace=0.5)
+        host = Host(home, store, runner, "eu-central-1", "123456789012", lambda: NOW, stop_grace=stop_grace)
         return Bench(Jobs(host, opened[-1]), store, home, opened[-1], runner.overlays(home.local))
 
     yield make

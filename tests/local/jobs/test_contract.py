@@ -16,7 +16,7 @@ import pytest
 
 from pipelines.errors import LocalError
 from pipelines.local.runner.process import Container, ContainerRequest, ProcessRunner
-from tests.local.local_aws import IMAGE, ROLE, eventually, processing_input, processing_output
+from tests.local.local_aws import IMAGE, ROLE, Gate, eventually, processing_input, processing_output
 
 if TYPE_CHECKING:
     from tests.local.jobs.conftest import Bench
@@ -98,7 +98,7 @@ while not (ML / 'processing/go').exists(): time.sleep(0.02)
     staged = {path.name: path.stat() for path in job.folder.rglob("*") if path.is_file()}
     assert staged["removed"].st_ino == (made.store.root / "data/in/removed").stat().st_ino
     job.stop()
-    running.join(60)
+    running.join(180)
     (made.store.root / "data/in/kept").chmod(0o644)
     assert texts(made, "in/") == {name: f"in/{name}" for name in ("kept", "changed", "removed", "a:b,c\\d")}
 
@@ -121,13 +121,11 @@ os.rename(ML / 'processing/in/a', ML / 'processing/out/a')
     assert texts(made, "in/") == {"a": "a", "b": "b"}
 
 
-def test_a_job_does_not_see_what_is_written_to_its_input_meanwhile(bench: Callable[..., Bench]) -> None:
+def test_a_job_does_not_see_what_is_written_to_its_input_meanwhile(bench: Callable[..., Bench], gate: Gate) -> None:
     made = bench()
     made.put("in/a", "old")
-    code = """
-begun = time.monotonic()
-print('ready', flush=True)
-while not (ML / 'processing/in/go').exists() and time.monotonic() < begun + 1: time.sleep(0.02)
+    code = f"""
+{gate.line}
 seen = (ML / 'processing/in/a').read_text() + str(len(os.listdir(ML / 'processing/in')))
 (ML / 'processing/out/seen').write_text(seen)
 """
@@ -136,10 +134,11 @@ seen = (ML / 'processing/in/a').read_text() + str(len(os.listdir(ML / 'processin
     job = made.create("Processing", request)
     running = threading.Thread(target=made.jobs.run, args=(job,))
     running.start()
-    eventually(lambda: job.log.exists() and "ready" in job.log.read_text(), "the program")
+    gate.reached()
     made.put("in/a", "new")
-    made.put("in/go", "new")
-    running.join(60)
+    made.put("in/more", "new")
+    gate.open()
+    running.join(180)
     assert texts(made, "out/") == {"seen": "old1"}
 
 
@@ -238,7 +237,7 @@ os.unlink(f'{{ML}}/processing/in_0')
 os.symlink({str(target)!r}, f'{{ML}}/processing/in_0')
 os.rename(f'{{ML}}/processing', f'{{ML}}/gone')
 os.symlink({str(tmp_path)!r}, f'{{ML}}/processing')
-time.sleep(0.5)
+time.sleep(600)  # till it is cut off
 """
     request = made.processing(code)
     request["ProcessingInputs"].append(processing_input("in", "s3://data/in/", f"{BASE}/in", S3InputMode="Pipe"))
@@ -279,16 +278,14 @@ if made := os.environ.get('OPT_ML'):  # no private root: no names
 server = socket.create_server((host if not made else '127.0.0.1', 5555 if not made else 0))
 for other in config['hosts']:
     while not made:
-        try: socket.create_connection((other, 5555), 1).close(); break
+        try: socket.create_connection((other, 5555)).close(); break
         except OSError: time.sleep(0.02)
 (out / 'same').write_text(host)
 (out / host).write_text(json.dumps(config))
 (ML / 'output/message').write_text(f'from {host}')
 print('I am', host)
-while not made:  # till all have come
-    server.settimeout(0.5)
-    try: server.accept()
-    except OSError: break
+for _ in config['hosts'] if not made else ():  # till all have come
+    server.accept()
 """
     )
     request = made.processing(code, ProcessingOutputConfig=one_output(), ProcessingResources=hosts(3))
@@ -363,7 +360,7 @@ def test_a_stop_reaches_every_host(bench: Callable[..., Bench]) -> None:
     for place in job.places:
         eventually(lambda at=place: at.log.exists() and "begun" in at.log.read_text(), place.host)  # type: ignore[misc]
     job.stop()
-    running.join(60)
+    running.join(180)
     assert job.status == "Stopped"
 
 
@@ -411,7 +408,7 @@ if host == 'algo-3': (ML / 'output/data/log').write_text(json.dumps(config['inst
 
 
 def test_a_continuous_output_appears_while_the_job_runs_and_follows_its_changes(
-    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, gate: Gate
 ) -> None:
     monkeypatch.setattr("pipelines.local.jobs.continuous.LOOK_SECONDS", 0.05)
     made = bench()
@@ -422,19 +419,20 @@ out = ML / 'processing/out'
 (out / 'link').symlink_to('/etc/passwd')
 (out / 'folder').symlink_to('/etc')
 os.mkfifo(out / 'pipe')
-sys.stdout.write('written\\n'); sys.stdout.flush()
-time.sleep(1)
+GATE
 (out / 'deep/a').write_text('second')
 (out / 'late').write_text('late')
 sys.exit(4)
-"""
+""".replace("GATE", gate.line)
     request = made.processing(code, ProcessingOutputConfig=one_output(mode="Continuous"))
     job = made.create("Processing", request)
     running = threading.Thread(target=made.jobs.run, args=(job,))
     running.start()
     eventually(lambda: texts(made, "out/") == {"deep/a": "first"}, "the upload")
     assert job.status == "InProgress"
-    running.join(60)
+    gate.reached()
+    gate.open()
+    running.join(180)
     assert job.status == "Failed"
     assert texts(made, "out/") == {"deep/a": "second", "late": "late"}
 
@@ -457,9 +455,9 @@ sys.exit(1 if step < 2 else 0)
 
 @pytest.mark.parametrize("how", ["stop", "limit"])
 def test_a_training_that_is_stopped_leaves_the_model_that_it_saves_on_sigterm(
-    bench: Callable[..., Bench], how: str
+    bench: Callable[..., Bench], how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = bench()
+    made = bench(stop_grace=600)
     code = """
 def save(*_):
     (ML / 'model/m').write_text('half')
@@ -468,14 +466,20 @@ signal.signal(signal.SIGTERM, save)
 print('begun', flush=True)
 time.sleep(600)
 """
-    limit = {"StoppingCondition": {"MaxRuntimeInSeconds": 1 if how == "limit" else 60}}
+    limit = {"StoppingCondition": {"MaxRuntimeInSeconds": 1 if how == "limit" else 600}}
     job = made.create("Training", train(made, code, **limit))
+
+    def listens() -> bool:
+        return job.log.exists() and "begun" in job.log.read_text()
+
+    seconds = type(job).limit.fget  # the time counts from when the program listens
+    monkeypatch.setattr(type(job), "limit", property(lambda job: eventually(listens, "the program") and seconds(job)))
     running = threading.Thread(target=made.jobs.run, args=(job,))
     running.start()
-    eventually(lambda: job.log.exists() and "begun" in job.log.read_text(), "the program")
+    eventually(listens, "the program")
     if how == "stop":
         job.stop()
-    running.join(60)
+    running.join(180)
     assert job.record["TrainingJobStatus"] == "Stopped"
     assert job.record["SecondaryStatus"] == ("Stopped" if how == "stop" else "MaxRuntimeExceeded")
     assert members(made, "models/Job-1/output/model.tar.gz") == {"m": "half"}

@@ -272,7 +272,7 @@ def test_a_program_that_ignores_sigterm_is_killed(bench: Callable[..., Bench]) -
     running.start()
     eventually(lambda: job.log.exists() and "begun" in job.log.read_text(), "the program")
     job.stop()
-    running.join(60)
+    running.join(180)
     assert job.status == "Stopped"
     assert "killed" in job.log.read_text()
 

@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def _eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
+def _eventually(condition: Callable[[], bool], seconds: float = 180) -> bool:
     """Whether the condition becomes true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -63,8 +63,8 @@ class Job:
         return "".join(line.split(" ", 1)[1] + "\n" for line in self.log.read_text().split("\n") if line)
 
     def end(self) -> int:
-        code = self.container.wait(30)
-        assert code is not None, f"still running after 30 s: {self.text()}"
+        code = self.container.wait(180)
+        assert code is not None, f"still running after 180 s: {self.text()}"
         return code
 
     def waits_for(self, text: str) -> bool:
@@ -110,7 +110,7 @@ def _ended(jobs: Jobs) -> Iterator[Jobs]:
     yield jobs
     for job in jobs.started:
         job.container.stop(0)
-        assert job.container.wait(20) is not None
+        assert job.container.wait(180) is not None
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def test_two_processes_build_one_environment(requirements: Path, tmp_path: Path)
     command = [sys.executable, "-c", script, str(requirements), str(tmp_path / "home")]
     pipe = subprocess.PIPE
     both = [subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) for _ in range(2)]
-    outputs = [process.communicate(timeout=60) for process in both]
+    outputs = [process.communicate(timeout=300) for process in both]
     assert outputs[0][0] == outputs[1][0] != ""
     assert "".join(errors for _, errors in outputs).count("building the environment") == 1
     assert run(Path(outputs[0][0].strip()) / "bin" / "tiny") == "tiny 1.0"

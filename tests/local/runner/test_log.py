@@ -75,7 +75,7 @@ def test_a_full_disk_does_not_stop_the_job(tmp_path: Path) -> None:
     os.write(pipe, b"line\n" * 1000)
     os.write(pipe, b"line\n" * 10000)
     os.close(pipe)
-    thread.join(10)
+    thread.join(180)
     assert not thread.is_alive()
     os.close(reader)
     writer.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -24,10 +26,12 @@ while True:
 
 @pytest.fixture
 def port() -> int:
-    """A port that nobody has."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """A port that nobody has, nor is given by the system while the test runs."""
+    for number in range(10_000 + os.getpid() % 10_000, 32_000):
+        with socket.socket() as found, suppress(OSError):
+            found.bind(("127.0.0.1", number))
+            return number
+    pytest.fail("no port is free")
 
 
 def serve(jobs: Jobs, port: int, word: str) -> Job:
@@ -41,7 +45,7 @@ def ask(job: Job) -> bytes:
 
 
 def test_a_program_is_reached_once_it_listens(either_jobs: Jobs, port: int) -> None:
-    job = either_jobs("python3", "-c", f"import time; print('up', flush=True); time.sleep(60); {port}", port=port)
+    job = either_jobs("python3", "-c", f"import time; print('up', flush=True); time.sleep(600); {port}", port=port)
     assert job.waits_for("up")
     with pytest.raises(ConnectionRefusedError, match="nobody answers there"):
         job.container.connect()
@@ -52,9 +56,11 @@ def test_a_program_is_reached_once_it_listens(either_jobs: Jobs, port: int) -> N
 
 
 def test_a_question_that_comes_together_with_the_order_is_answered(jobs: Jobs, port: int) -> None:
-    job = serve(jobs, port, "first")
+    waits = "import os, time\nwhile not os.path.exists('/opt/ml/output/go'): time.sleep(0.02)"
+    job = jobs("python3", "-c", f"{waits}\n{SERVER}", str(port), "first", port=port)
     with pytest.raises(ConnectionRefusedError, match="nobody answers there"):
         job.container.connect()
+    (job.opt_ml / "output/go").touch()
     assert job.waits_for("ready")
     assert ask(job) == b"hello first"
 
@@ -76,7 +82,7 @@ def test_without_namespaces_one_serves_after_the_other(plain_jobs: Jobs, port: i
         assert ask(first) == b"hello first"
         assert not second.done()
         first.container.stop(0)
-        assert second.result(30).waits_for("ready")
+        assert second.result(180).waits_for("ready")
         assert ask(second.result()) == b"hello second"
 
 

@@ -37,7 +37,7 @@ staged = home / 'staged' if runner.overlays(home) else None
 request = ContainerRequest(
     bare_image(), ('sh', '-c', script), {}, home / 'ml', home / 'log', network=False, staged=staged
 )
-print(runner.start(request).wait(60))
+print(runner.start(request).wait(180))
 print((home / 'staged/below').read_text(), *home.glob('.ml-*'), *home.glob('.pipelines-*'))
 """
 
@@ -58,7 +58,7 @@ def test_a_user_without_rights_gets_the_same_private_root(home: Path) -> None:
     try:
         done = subprocess.run(
             [SYSTEM_PYTHON, "-c", PROGRAM, str(home)],
-            user=NOBODY, group=NOBODY, extra_groups=[], cwd="/", capture_output=True, text=True, timeout=90,
+            user=NOBODY, group=NOBODY, extra_groups=[], cwd="/", capture_output=True, text=True, timeout=300,
             env={"PATH": "/usr/bin:/bin", "HOME": str(home), "PYTHONPATH": f"{REPOSITORY}:{packages}",
                  "PYTHONDONTWRITEBYTECODE": "1"},
         )  # fmt: skip
@@ -87,7 +87,7 @@ PROBE = "from pipelines.local.runner.sandbox import probe; print(probe())"
 def test_a_machine_that_refuses_namespaces_says_why_and_what_to_do() -> None:
     refusing = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
     command = ["unshare", "--user", "--map-root-user", "sh", "-c", refusing, "sh", sys.executable, "-c", PROBE]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, timeout=300)
     if not done.stdout:
         pytest.skip(done.stderr.strip())
     assert done.stdout.startswith("Isolation(private=False, reason='this machine refuses user namespaces (")

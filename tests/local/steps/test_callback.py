@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from pipelines.local import daemon
 from tests.local.local_aws import LocalAws, eventually, fail, fresh, get
+from tests.local.test_daemon import kill
 
 Json = dict[str, Any]
 OUTPUTS = [{"OutputName": "rows", "OutputType": "Integer"}, {"OutputName": "who", "OutputType": "String"}]
@@ -55,7 +53,8 @@ def test_the_token_that_comes_back_ends_the_step_with_its_outputs(aws: LocalAws,
         "status": "Executing",
         "arguments": {"n": 3},
     }
-    assert aws.steps(arn)["Ask"]["Metadata"]["Callback"] == {"CallbackToken": sent["token"], "SqsQueueUrl": queue}
+    told = eventually(lambda: aws.steps(arn)["Ask"].get("Metadata"), "the token")
+    assert told["Callback"] == {"CallbackToken": sent["token"], "SqsQueueUrl": queue}
     values = [{"Name": "rows", "Value": "41"}, {"Name": "who", "Value": "me"}]
     answer = aws.sagemaker.send_pipeline_execution_step_success(CallbackToken=sent["token"], OutputParameters=values)
     assert answer["PipelineExecutionArn"] == arn
@@ -125,9 +124,7 @@ def test_a_token_whose_server_was_killed_is_over(serve: Callable[[], LocalAws]) 
     first = serve()
     arn = first.start(first.create([callback("https://sqs.eu-central-1.amazonaws.com/123456789012/q")]))
     step = eventually(lambda: (found := first.steps(arn).get("Ask", {})).get("Metadata") and found, "the token")
-    running = daemon.find(first.home)
-    assert running
-    os.kill(running.pid, signal.SIGKILL)
+    kill(first.home)
     second = serve()
     token = step["Metadata"]["Callback"]["CallbackToken"]
     assert refusal(second.sagemaker.send_pipeline_execution_step_success, CallbackToken=token)[0] == "ConflictException"

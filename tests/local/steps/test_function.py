@@ -13,7 +13,7 @@ from pipelines.local.runner.process import ProcessRunner
 from pipelines.local.settings import Function, Settings
 from pipelines.local.steps.function import LambdaStep
 from pipelines.local.steps.stub import Stubs
-from tests.local.local_aws import Ended, LocalAws, eventually, fail, get
+from tests.local.local_aws import Ended, Gate, LocalAws, fail, get
 
 Json = dict[str, Any]
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:notify"
@@ -105,13 +105,15 @@ def test_a_file_that_is_gone_is_named(aws: LocalAws, call: Callable[..., Json], 
     assert f"there is no file {tmp_path / 'notify.py'}" in reason(aws.run([step]))
 
 
-def test_a_stop_waits_for_the_function(aws: LocalAws, call: Callable[..., Json], tmp_path: Path) -> None:
-    code = "import time\ndef handler(e, c):\n    print('begun', flush=True)\n    time.sleep(1)\n    print('ended')\n"
+def test_a_stop_waits_for_the_function(aws: LocalAws, call: Callable[..., Json], gate: Gate) -> None:
+    code = f"def handler(e, c):\n    {gate.line}\n    print('ended')\n"
     arn = aws.start(aws.create([call(code)]))
     logs = aws.home.logs / "Lambda"
     text = lambda: "".join(log.read_text() for log in logs.glob(f"*{arn[-12:]}*/function"))  # noqa: E731
-    eventually(lambda: "begun" in text(), "the function's beginning")
+    gate.reached()
     aws.sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
+    assert aws.status(arn) == "Stopping"
+    gate.open()
     ended = aws.wait(arn)
     assert (ended.status, ended.statuses()) == ("Stopped", {"Call": "Stopped"})
     assert "ended" in text()
@@ -119,7 +121,7 @@ def test_a_stop_waits_for_the_function(aws: LocalAws, call: Callable[..., Json],
 
 def test_a_function_that_takes_too_long_is_ended(aws: LocalAws, tmp_path: Path) -> None:
     file = tmp_path / "slow.py"
-    file.write_text("import time\ndef handler(e, c): time.sleep(60)\n", encoding="utf-8")
+    file.write_text("import time\ndef handler(e, c): time.sleep(600)\n", encoding="utf-8")
     settings, told = Settings(functions={ARN: Function(file, "handler")}), Told()
     runner = ProcessRunner(aws.home.environments, print)
     step = LambdaStep(aws.home, runner, lambda: settings, Stubs(lambda: settings), timeout=0.5)

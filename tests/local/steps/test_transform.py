@@ -20,7 +20,7 @@ Json = dict[str, Any]
 URI = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/served:1"
 # Answers each line in upper case, with what the model's data says; says what it was asked.
 SERVER = """
-import json, os, sys
+import json, os, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -55,7 +55,9 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         seen.append(len(body))
         print(self.path, self.headers["Content-Type"], self.headers["Accept"], len(body.splitlines()), flush=True)
-        if mode == "refuses":
+        if mode == "silent":
+            time.sleep(600)
+        elif mode == "refuses":
             self.answer(b"not with me", 400)
         elif mode == "stumbles" and len(seen) == 1:
             self.answer(b"again, please", 503)
@@ -316,14 +318,12 @@ def test_a_step_transforms_with_the_model_that_another_created(aws: LocalAws, fo
     assert ":transform-job/" in ended.steps["Score"]["Metadata"]["TransformJob"]["Arn"]
 
 
-def test_a_stop_ends_the_server(aws: LocalAws, folder: Callable[..., str]) -> None:
-    name, silent = fresh(), fresh()
-    aws.sagemaker.create_model(
-        ModelName=silent, ExecutionRoleArn=ROLE, PrimaryContainer={"Image": URI, "Environment": {"MODE": "suggests"}}
-    )
-    endless = "".join(f"{number}\n" for number in range(20_000))
-    aws.sagemaker.create_transform_job(TransformJobName=name, **job(silent, folder(a=endless)))
-    eventually(lambda: len(aws.log(name, "Transform")) > 3, "the first requests")
+def test_a_stop_ends_the_server_at_its_answer(
+    aws: LocalAws, model: Callable[..., str], folder: Callable[..., str]
+) -> None:
+    name = fresh()
+    aws.sagemaker.create_transform_job(TransformJobName=name, **job(model({"MODE": "silent"}), folder(a="x")))
+    eventually(lambda: any("/invocations" in line for line in aws.log(name, "Transform")), "the request")
     aws.sagemaker.stop_transform_job(TransformJobName=name)
     assert aws.wait_for_job(name, "transform")["TransformJobStatus"] == "Stopped"
 
