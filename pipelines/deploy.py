@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from pipelines.aws import MAX_INLINE_DEFINITION, Gateway
 from pipelines.compile import Compiled, ImageSource
 from pipelines.context import File, read_context
-from pipelines.errors import AwsError, UsageError
+from pipelines.errors import AwsError, Mend, UsageError
 from pipelines.plan import (
     Action,
     CreatePipeline,
@@ -58,7 +58,6 @@ Report = Callable[[str], None]
 _PREPARATIONS = (MakeBucket, UploadFile, EnsureImage, WriteRecord)
 _TAGGING = (CreatePipeline, TagPipeline)
 _PATIENCE = (0.0, 1.0, 2.0, 4.0)  # seconds before what was written is read back: lists lag behind
-_AGAIN = "make the plan again: pipelines plan -o FILE"
 
 
 class Images(Protocol):
@@ -194,7 +193,7 @@ def _read_back(made: Plan, remote: Remote, site: Site, tags: Mapping[str, str]) 
         if fingerprint(replace(live, tags=live.tags_beside(known))) == made.fingerprints[-1]:
             return live
     what = "what is there now is not what was deployed: someone else changed it meanwhile"
-    fix = f"see what differs: pipelines plan{site.gateway.target.option}"
+    fix = Mend("see what differs", f"plan{site.gateway.target.option}")
     raise AwsError(what, where=f"environment {made.environment}", fix=fix)
 
 
@@ -245,7 +244,7 @@ def _put_pipeline(action: CreatePipeline | UpdatePipeline, made: Plan, gateway: 
         # AWS has no code of its own for that (CONTRACT.md section 4).
         if "already exists" not in error.what and "must be unique" not in error.what:
             raise
-        fix = f"see what differs, and deploy again: pipelines plan --env {made.environment}"
+        fix = Mend("see what differs, and deploy again", f"plan{gateway.target.option}")
         what = f"somebody else created {action.name} meanwhile"
         raise UsageError(what, where=f"environment {made.environment}", fix=fix) from error
 
@@ -272,15 +271,19 @@ def check_account(gateway: Gateway) -> None:
         raise AwsError(what, where=f"environment {target.name}", fix=fix)
 
 
+def _again(site: Site) -> Mend:
+    return Mend("make the plan again", f"plan -o FILE{site.gateway.target.option}")
+
+
 def _upload(upload: Upload, site: Site) -> None:
     """Raises `UsageError` when the file is not the one that was planned."""
     file = site.folder / upload.path
     try:
         same = File(upload.path, file).sha256 == upload.sha256
     except OSError as error:
-        raise UsageError(f"it cannot be read: {error.strerror}", where=upload.path, fix=_AGAIN) from error
+        raise UsageError(f"it cannot be read: {error.strerror}", where=upload.path, fix=_again(site)) from error
     if not same:
-        raise UsageError("the file has changed since the plan was made", where=upload.path, fix=_AGAIN)
+        raise UsageError("the file has changed since the plan was made", where=upload.path, fix=_again(site))
     site.gateway.upload(file, upload.bucket, upload.key, upload.sha256)
 
 
@@ -290,14 +293,14 @@ def _ensure_image(image: Image, site: Site) -> None:
         site.images.copy(image.copy_from, image.uri, site.report)
         return
     if not image.folder:
-        raise UsageError("the image is not there, and nothing here builds it", where=image.uri, fix=_AGAIN)
+        raise UsageError("the image is not there, and nothing here builds it", where=image.uri, fix=_again(site))
     try:
         source = ImageSource(image.repository, read_context(site.folder, image.folder))
         same = source.tag == image.tag
     except (OSError, ValueError) as error:
-        raise UsageError(f"the image's folder cannot be read: {error}", where=image.folder, fix=_AGAIN) from error
+        raise UsageError(f"the image's folder cannot be read: {error}", where=image.folder, fix=_again(site)) from error
     if not same:
-        raise UsageError("the image's folder has changed since the plan was made", where=image.folder, fix=_AGAIN)
+        raise UsageError("the image's folder has changed since the plan was made", where=image.folder, fix=_again(site))
     site.images.build(source, image.uri, site.report)
 
 

@@ -15,6 +15,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
+class Mend(str):
+    """A mend that ends with a command of ours, in words of its own: `Mend("see which there are", "executions")`.
+
+    Whoever knows what the user typed completes it (`cli/suggested.py`): with FILE, names, and the environment, unless
+    the words name one.
+    """
+
+    __slots__ = ("text", "words")
+    text: str
+    words: str
+
+    def __new__(cls, text: str, words: str) -> Mend:
+        made = super().__new__(cls, f"{text}: pipelines {words}" if text else f"pipelines {words}")
+        made.text, made.words = text, words
+        return made
+
+    def __reduce__(self) -> tuple[type[Mend], tuple[str, str]]:  # for copies
+        return Mend, (self.text, self.words)
+
+
 @dataclass(frozen=True)
 class Problem:
     """One mistake: where it is (file:line:column, step or ARN), what is wrong, the edit or command that mends it."""

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from pipelines.aws import EXPIRED, TRANSIENT, Gateway, Json
-from pipelines.errors import AwsError, UsageError
+from pipelines.errors import AwsError, Mend, UsageError
 
 TERMINAL = ("Succeeded", "Failed", "Stopped", "CompletedWithFailures")
 JOB_KINDS = {
@@ -174,14 +174,14 @@ def retry(gateway: Gateway, arn: str) -> None:
     where = f"execution {execution.id}"
     env = gateway.target.option
     if not execution.ended:
-        fix = f"wait for its end: pipelines status --watch --execution {execution.id}{env}"
+        fix = Mend("wait for its end", f"status --watch --execution {execution.id}{env}")
         raise UsageError(f"it has not ended: {execution.status}", where=where, fix=fix)
     if execution.status == "Succeeded":
-        raise UsageError("it succeeded: there is nothing to retry", where=where, fix=f"pipelines start{env}")
+        raise UsageError("it succeeded: there is nothing to retry", where=where, fix=Mend("", f"start{env}"))
     gate = next((step.name for step in execution.steps if "Fail" in step.metadata and step.status == "Failed"), None)
     if gate:
         what = f"it was ended by its Fail step {gate}: SageMaker does not retry such an execution"
-        fix = f"see why, and how to go on: pipelines why {execution.id}{env}"
+        fix = Mend("see why, and how to go on", f"why {execution.id}{env}")
         raise UsageError(what, where=where, fix=fix)
     gateway.retry_execution(arn)
 
@@ -203,13 +203,13 @@ def find(gateway: Gateway, pipeline: str, wanted: str | None) -> str:
         if error.code != "ResourceNotFound":
             raise
         if wanted and wanted.startswith("arn:"):
-            fix = f"see which there are: pipelines executions{env}"
+            fix = Mend("see which there are", f"executions{env}")
             raise UsageError(f"there is no execution {wanted}", where=where, fix=fix) from error
-        fix = f"pipelines deploy --start{env}"
+        fix = Mend("", f"deploy --start{env}")
         raise UsageError(f"pipeline {pipeline} is not deployed", where=where, fix=fix) from error
     if not seen:
-        raise UsageError(f"pipeline {pipeline} has no execution yet", where=where, fix=f"pipelines start{env}")
-    fix = f"name one of: {', '.join(seen[:_NAMED])}; all of them: pipelines executions{env}"
+        raise UsageError(f"pipeline {pipeline} has no execution yet", where=where, fix=Mend("", f"start{env}"))
+    fix = Mend(f"name one of: {', '.join(seen[:_NAMED])}; all of them", f"executions{env}")
     raise UsageError(f"pipeline {pipeline} has no execution {wanted!r}", where=where, fix=fix)
 
 

@@ -383,7 +383,7 @@ def test_saved_plan_is_refused_when_the_pipeline_has_moved_before_or_while_it_is
             apply(made, here)
         (problem,) = caught.value.problems
         assert problem.what == "tiny has changed since the plan was made"
-        assert problem.fix == "make the plan again: pipelines plan -o FILE"
+        assert problem.fix == "make the plan again: pipelines plan -o FILE --env dev"
     assert gateway.done.count("create") == 1  # somebody else's
     assert "update" not in gateway.done
 

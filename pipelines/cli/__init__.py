@@ -21,13 +21,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     words = sys.argv[1:] if arguments is None else arguments
     terminal = Terminal(json="--json" in words)
+    given = None
     try:
         given = parse_arguments(words)
         from pipelines.cli.commands import COMMANDS
 
         return COMMANDS[given.command](given, terminal)
     except PipelinesError as error:
-        terminal.problems(error.problems)
+        from pipelines.cli.suggested import completed
+
+        terminal.problems(completed(problem, given) for problem in error.problems)
         # plan's 2 says that there are changes: a mistake must not.
         return 1 if "--detailed-exitcode" in words else error.exit_code
     except KeyboardInterrupt:

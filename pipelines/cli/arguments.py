@@ -22,6 +22,7 @@ _NAME_HELP = (
     "the pipeline's name, for a .json file or a function, and for one that is deployed; what FILE says if left out"
 )
 _STATUSES = ("Executing", "Stopping", "Stopped", "Failed", "Succeeded", "CompletedWithFailures")
+_MOST = 2**31 - 1
 _UNITS = {"m": 60, "h": 3600, "d": 86400}
 _CHOICE = re.compile(r"invalid choice: '(?P<given>.*)' \(choose from (?P<known>.*)\)")
 
@@ -140,7 +141,7 @@ def _deploying(add: _Add) -> None:
         "rollback", "deploy an earlier version again, with the role, schedules, notifications and tags it had"
     )
     rollback.add_argument(
-        "version", nargs="?", type=int, metavar="VERSION", help="the one before the current if left out"
+        "version", nargs="?", type=_version, metavar="VERSION", help="the one before the current if left out"
     )
     _yes(rollback)
     _promotion(add("promote", "deploy to an environment exactly what another one runs, its images copied", env=False))
@@ -238,9 +239,24 @@ def _local(command: argparse.ArgumentParser) -> None:
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 1 to 65535")
-    return int(text)
+    return _whole(text, 65535, "port", where="--port", fix="write a number from 1 to 65535")
+
+
+def _version(text: str) -> int:
+    fix = "write its number, such as 3, or leave it out for the version before the current one"
+    return _whole(text, _MOST, "version", where="VERSION", fix=fix)
+
+
+def _count(text: str) -> int:
+    return _whole(text, _MOST, "number of executions", where="--limit", fix="write a whole number from 1 on")
+
+
+def _whole(text: str, most: int, what: str, *, where: str, fix: str) -> int:
+    """A number from 1 to `most`, which has ten digits at most. Raises `UsageError`: argparse lets it pass."""
+    number = int(text) if re.fullmatch(r"[0-9]{1,10}", text) else 0
+    if not 0 < number <= most:
+        raise UsageError(f"{text!r} is no {what}", where=where, fix=fix)
+    return number
 
 
 def _parameters(command: argparse.ArgumentParser) -> None:
@@ -255,18 +271,13 @@ def _parameters(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
-    return int(text)
-
-
 def _age(text: str) -> int:
-    """Seconds."""
-    number, unit = text[:-1], text[-1:]
-    if not number.isdecimal() or unit not in _UNITS or len(number) > 6:
-        raise argparse.ArgumentTypeError(f"{text!r} is no age: a number and m, h or d, as in 24h")
-    return int(number) * _UNITS[unit]
+    """Seconds; of a hundred thousand days at most, before which no time can be."""
+    found = re.fullmatch(r"([0-9]{1,5})([mhd])", text)
+    if found is None:
+        fix = "write a number of five digits at most, and m, h or d, as in 24h"
+        raise UsageError(f"{text!r} is no age", where="--since", fix=fix)
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def _named(command: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.project import Project
 from pipelines.cli.terminal import Terminal
-from pipelines.errors import UsageError
+from pipelines.errors import Mend, UsageError
 
 if TYPE_CHECKING:
     from pipelines.comparison import Comparison, Difference
@@ -125,7 +125,8 @@ def _go_on(project: Project, found: Diagnosis) -> dict[str, list[str]]:
     if found.way == "retry":
         return again
     upon = f"start --from {execution.id} --wait" if found.unfinished and not found.is_gate else "start --wait"
-    anew = {"go on, the pipeline or its image corrected": [project.command("deploy"), project.command(upon)]}
+    deploying = [] if project.is_another else [project.command("deploy")]
+    anew = {"go on, the pipeline or its image corrected": [*deploying, project.command(upon)]}
     if found.is_gate:
         return anew
     return {**anew, "go on, if only data or a permission was wrong": again["go on"]}
@@ -226,7 +227,7 @@ def selection(given: argparse.Namespace, project: Project) -> tuple[list[str], s
     arn = find(gateway, project.pipeline, given.source)
     source = snapshot(gateway, arn)
     if not source.ended:
-        fix = f"wait for its end: {project.command(f'status --watch --execution {source.id}')}"
+        fix = Mend("wait for its end", f"status --watch --execution {source.id}")
         raise UsageError(f"execution {source.id} has not ended: {source.status}", where="--from", fix=fix)
     steps = given.select or _not_succeeded(project, source)
     if not steps:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.project import Project
 from pipelines.cli.terminal import Terminal
-from pipelines.errors import UsageError
+from pipelines.errors import Mend, UsageError
 
 if TYPE_CHECKING:
     from pipelines.compile import Compiled
@@ -51,7 +52,7 @@ def _show(made: Plan, project: Project, terminal: Terminal, output: Path | None)
     else:
         terminal.result("\n".join(render(made)))
     if output and made.actions:
-        terminal.note(f"apply it: {project.command(f'deploy {output}')}")
+        terminal.note(f"apply it: {project.command(f'deploy {shlex.quote(str(output))}')}")
 
 
 def _write(file: Path, text: str) -> None:
@@ -70,17 +71,17 @@ def read_plan(file: Path, project: Project) -> Plan:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        fix = f"make it: {project.command(f'plan -o {file}')}"
+        fix = Mend("make it", f"plan -o {shlex.quote(str(file))}")
         raise UsageError(f"the plan cannot be read: {reason}", where=str(file), fix=fix) from error
     made, target = load(text, where=str(file)), project.target
     if made.environment != target.name:
-        fix = "repeat the command with --env " + made.environment
+        fix = Mend("name its environment", f"deploy {shlex.quote(str(file))} --env {made.environment}")
         raise UsageError(f"it is a plan for environment {made.environment}", where=str(file), fix=fix)
     here = (project.pipeline, target.account, target.region, target.bucket)
     there = (made.pipeline, made.account, made.region, made.needs.bucket)
     if here != there:
         what = f"it is a plan for {', '.join(there)}; pipeline.yaml says {', '.join(here)}"
-        raise UsageError(what, where=str(file), fix=f"make it again: {project.command(f'plan -o {file}')}")
+        raise UsageError(what, where=str(file), fix=Mend("make it again", f"plan -o {shlex.quote(str(file))}"))
     return made
 
 
@@ -104,7 +105,7 @@ def _refuse_nobody(project: Project, terminal: Terminal, *, yes: bool) -> None:
     if yes or project.target.is_local or terminal.is_interactive:
         return
     what = "it is asked for a yes before anything is changed, and here is no terminal to ask on"
-    fix = f"add --yes; or review a plan ({project.command('plan -o FILE')}), and deploy it: pipelines deploy FILE"
+    fix = f"add --yes; or review a plan ({project.command('plan -o FILE')}): {project.command('deploy FILE')}"
     raise UsageError(what, where=f"environment {project.environment}", fix=fix)
 
 
@@ -189,10 +190,10 @@ def promote(given: argparse.Namespace, terminal: Terminal) -> int:
 def _refuse_no_promotion(source: Project, project: Project) -> None:
     for one in (source, project):
         if one.target.is_local:
-            fix = f"deploy from the files: pipelines deploy --env {project.environment}"
+            fix = Mend("deploy from the files", f"deploy{project.target.option}")
             raise UsageError("the local environment has no registry to copy images of", where="promote", fix=fix)
     if source.environment == project.environment:
-        raise UsageError("it is one environment", where="promote", fix="name two: pipelines promote dev prod")
+        raise UsageError("it is one environment", where="promote", fix=Mend("name two", "promote dev prod"))
 
 
 def _live(project: Project, site: Site) -> Live:
@@ -231,7 +232,7 @@ def _record(project: Project, digest: str) -> Record | None:
 
     bucket, key = project.target.bucket, record_key(project.target.prefix, digest)
     text = project.site(lambda _: None).remote(project.pipeline).record(bucket, key)
-    return read_record(text, where=f"s3://{bucket}/{key}") if text else None
+    return read_record(text, where=f"s3://{bucket}/{key}", option=project.target.option) if text else None
 
 
 def schedules(given: argparse.Namespace, terminal: Terminal) -> int:

@@ -6,14 +6,14 @@ A definition from elsewhere (`pipelines/elsewhere.py`) has the local environment
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pipelines.errors import UsageError
+from pipelines.cli.suggested import command_line
+from pipelines.errors import Mend, UsageError
 from pipelines.local.home import Home
 from pipelines.spec import LOCAL, Spec, Target, load, local_target
 
@@ -60,6 +60,11 @@ class Project:
         from pipelines.elsewhere import read
 
         return read(self.file, self.name, local_target(), lambda: self._local_endpoint)
+
+    @property
+    def is_another(self) -> bool:
+        """Whether it is a pipeline of which no file here is known: it is deployed, and FILE says another one."""
+        return bool(self.name) and not self.is_elsewhere
 
     @property
     def home(self) -> Home:
@@ -123,8 +128,7 @@ class Project:
 
     def not_deployed(self) -> UsageError:
         what, where = f"pipeline {self.pipeline} is not deployed", f"environment {self.environment}"
-        is_another = self.name and not self.is_elsewhere
-        return UsageError(what, where=where, fix="correct --name" if is_another else self.command("deploy"))
+        return UsageError(what, where=where, fix=Mend("", "deploy"))
 
     def site(self, report: Callable[[str], None], source: Project | None = None) -> Site:
         """Where a deployment takes place; `source` is the environment that is promoted."""
@@ -193,9 +197,7 @@ class Project:
 
     def command(self, words: str) -> str:
         """A command of ours as the user would type it for this project and environment."""
-        file = "" if self.file == Path("pipeline.yaml") else f" -f {shlex.quote(str(self.file))}"
-        name = f" --name {shlex.quote(self.name)}" if self.name else ""
-        return f"pipelines {words}{file}{self.target.option}{name}"
+        return command_line(words, self.file, self.environment, self.name)
 
 
 def parse_parameters(texts: list[str]) -> dict[str, str]:

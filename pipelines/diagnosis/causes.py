@@ -282,7 +282,7 @@ CAUSES: tuple[Cause, ...] = (
         "bad-request",
         r"Failed to invoke (?P<operation>sagemaker:\w+)|ValidationException",
         "SageMaker refused what the step asks for ({operation})",
-        "correct the step: pipelines validate says more",
+        "correct what the step asks for; `validate` checks it",
         "redeploy",
     ),
     _cause(

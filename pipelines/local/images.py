@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipelines.compile import ImageSource
 from pipelines.context import Context
-from pipelines.errors import LocalError
+from pipelines.errors import LocalError, Mend
 from pipelines.local.home import Home
 from pipelines.local.runner.environment import ensure_environment
 from pipelines.local.runner.image import Image, bare_image, read_image
@@ -119,7 +119,7 @@ class LocalImages:
 
     def copy(self, source: str, uri: str, _report: Callable[[str], None]) -> None:
         """Nothing is promoted to this machine."""
-        raise LocalError(f"{source} cannot be copied here", where=uri, fix="build it here: pipelines deploy")
+        raise LocalError(f"{source} cannot be copied here", where=uri, fix=Mend("build it here", "deploy"))
 
     def build(self, image: ImageSource, uri: str, report: Callable[[str], None]) -> None:
         """Keep the build context, and build the environment of its requirements, so that no step waits for it."""

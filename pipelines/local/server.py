@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from pipelines.errors import LocalError
+from pipelines.errors import LocalError, Mend
 from pipelines.local.application import LocalSageMaker
 from pipelines.local.home import Home, write_atomically
 from pipelines.local.steps.faults import Faults
@@ -149,7 +149,7 @@ def _locked(home: Home, patience: float) -> IO[str]:
         except OSError as error:
             if time.monotonic() > deadline:
                 lock.close()
-                fix = "use it, or stop it: pipelines local --stop"
+                fix = Mend("use it, or stop it", "local --stop")
                 raise LocalError("a local SageMaker runs already", where=str(home.local), fix=fix) from error
         time.sleep(0.02)
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TypeVar
 
-from pipelines.errors import UsageError
+from pipelines.errors import Mend, UsageError
 from pipelines.plan.actions import (
     Action,
     CreatePipeline,
@@ -48,7 +48,7 @@ from pipelines.plan.marks import marked, notification_description, pipeline_dige
 from pipelines.plan.model import Plan
 from pipelines.plan.record import known_record, record_key, record_of, write_record
 from pipelines.schedule import Schedule
-from pipelines.spec import Notification
+from pipelines.spec import Notification, option
 
 T = TypeVar("T", Schedule, Notification)
 
@@ -120,7 +120,7 @@ def _refuse_what_is_nowhere(action: Preparation, desired: Desired) -> None:
             what, where = "the image that this definition runs is no longer there", image.uri
         case _:
             return
-    fix = f"check out the commit of that deployment, then: pipelines deploy --env {desired.environment}"
+    fix = Mend("check out the commit of that deployment, then", f"deploy{option(desired.environment)}")
     raise UsageError(what, where=where, fix=fix)
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pipelines.errors import UsageError
+from pipelines.errors import Mend, UsageError
 from pipelines.plan.desired import Desired, Image
 from pipelines.plan.facts import drift, other_images
 from pipelines.plan.live import Live
 from pipelines.plan.record import Record, write_record
+from pipelines.spec import option
 
 
 def promoted(desired: Desired, source: str, record: Record | None, live: Live) -> Desired:
@@ -25,13 +26,13 @@ def promoted(desired: Desired, source: str, record: Record | None, live: Live) -
     where = f"environment {source}"
     if live.pipeline is None or record is None or record.definition != live.pipeline.digest:
         what = f"{desired.pipeline} was not deployed there by this command"
-        raise UsageError(what, where=where, fix=f"deploy it there first: pipelines deploy --env {source}")
+        raise UsageError(what, where=where, fix=Mend("deploy it there first", f"deploy{option(source)}"))
     for what in (*drift(live), *other_images(replace(live, record=write_record(record)))):
-        fix = f"see what changed, and deploy it there again: pipelines plan --env {source}"
+        fix = Mend("see what changed, and deploy it there again", f"plan{option(source)}")
         raise UsageError(what, where=where, fix=fix)
     if record.neutral != desired.neutral:
         what = f"it runs another definition ({record.neutral[:12]}) than the files here make ({desired.neutral[:12]})"
-        fix = f"check out the commit that it runs, or deploy this one there first: pipelines deploy --env {source}"
+        fix = Mend("check out the commit that it runs, or deploy this one there first", f"deploy{option(source)}")
         raise UsageError(what, where=where, fix=fix)
     there = {(image.repository, image.tag): image for image in record.images}
     return replace(desired, images=tuple(_copied(image, there) for image in desired.images))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipelines.errors import UsageError
+from pipelines.errors import Mend, UsageError
 from pipelines.plan.codec import decode, encode, read_json
 from pipelines.plan.desired import Desired, Image, Upload
 from pipelines.schedule import Schedule
@@ -90,7 +90,7 @@ def known_record(text: str | None) -> Record | None:
         return None
 
 
-def read_record(text: str, *, where: str) -> Record:
-    """The record in a text. Raises `UsageError` for one that is damaged or of another version."""
-    fix = "deploy from pipeline.yaml instead: pipelines deploy"
+def read_record(text: str, *, where: str, option: str = "") -> Record:
+    """The record in a text; `option` names its environment. Raises `UsageError` when damaged or of another version."""
+    fix = Mend("deploy from the files instead", f"deploy{option}")
     return decode(Record, read_json(text, FORMAT, where, fix), where, fix)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.definition import Definition
-from pipelines.errors import UsageError
+from pipelines.errors import Mend, UsageError
 from pipelines.plan.desired import Desired, bare
 from pipelines.plan.live import Live
 from pipelines.plan.record import Record
@@ -38,7 +38,7 @@ def rolled_back(pipeline: str, target: Target, version: Version, live: Live) -> 
     """The state to go back to. Raises `UsageError` when the record is of another definition or there is no pipeline."""
     definition, record = version.definition, version.record
     if live.pipeline is None:
-        fix = f"deploy it: pipelines deploy --env {target.name}"
+        fix = Mend("deploy it", f"deploy{target.option}")
         raise UsageError(f"there is no pipeline {pipeline}", where=f"environment {target.name}", fix=fix)
     here = replace(
         bare(pipeline, target, definition), role=live.pipeline.role, makes_bucket=False, version=version.number

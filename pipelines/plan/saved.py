@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from pipelines.definition import parse
-from pipelines.errors import UsageError
+from pipelines.errors import Mend, UsageError
 from pipelines.plan.actions import (
     Action,
     CreatePipeline,
@@ -25,10 +25,11 @@ from pipelines.plan.actions import (
 from pipelines.plan.codec import decode, encode, read_json
 from pipelines.plan.live import Live, fingerprint
 from pipelines.plan.model import Plan
+from pipelines.spec import option
 
 FORMAT = 1
 _REGISTRY = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/")
-_AGAIN = "make the plan again: pipelines plan -o FILE"
+_AGAIN = Mend("make the plan again", "plan -o FILE")
 
 
 def to_json(plan: Plan) -> dict[str, Any]:
@@ -76,16 +77,17 @@ def _foreign(action: Action, plan: Plan) -> str:
 def remaining(plan: Plan, live: Live) -> tuple[Action, ...]:
     """What is left to do of a plan, which may have been interrupted. Raises `UsageError` when live has moved."""
     where = f"environment {plan.environment}"
+    again = Mend(_AGAIN.text, f"{_AGAIN.words}{option(plan.environment)}")
     now = fingerprint(live)
     if now not in plan.fingerprints and now not in plan.halfway:
         what = f"{plan.pipeline} has changed since the plan was made"
-        raise UsageError(what, where=where, fix=_AGAIN)
+        raise UsageError(what, where=where, fix=again)
     put = {action.object for action in plan.actions if isinstance(action, UploadFile)}
     images = {action.image.uri for action in plan.actions if isinstance(action, EnsureImage)}
     gone = [item.uri for item in plan.needs.objects if item not in live.objects and item not in put]
     gone += [uri for uri in plan.needs.images if uri not in live.images and uri not in images]
     if gone:
-        raise UsageError(f"{gone[0]} was there when the plan was made, and is gone", where=where, fix=_AGAIN)
+        raise UsageError(f"{gone[0]} was there when the plan was made, and is gone", where=where, fix=again)
     done = plan.halfway[now] if now in plan.halfway else plan.fingerprints.index(now)
     return tuple(action for index, action in enumerate(plan.actions) if _is_left(action, index >= done, live))
 

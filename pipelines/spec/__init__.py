@@ -12,9 +12,9 @@ from pipelines.spec.meaning import check_meaning
 from pipelines.spec.model import Pipeline
 from pipelines.spec.reader import read_as
 from pipelines.spec.source import Source, read_source
-from pipelines.spec.target import LOCAL, Notification, Target, local_target, neutral_target, target
+from pipelines.spec.target import LOCAL, Notification, Target, local_target, neutral_target, option, target
 
-__all__ = ["LOCAL", "Notification", "Pipeline", "Source", "Spec", "Target", "load", "local_target"]
+__all__ = ["LOCAL", "Notification", "Pipeline", "Source", "Spec", "Target", "load", "local_target", "option"]
 
 
 @dataclass(frozen=True)

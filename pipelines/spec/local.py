@@ -13,6 +13,11 @@ from pipelines.spec.source import Problems, ValuePath
 LOCAL = "local"
 
 
+def option(environment: str) -> str:
+    """What names an environment on a command line, after a space: `--env NAME`, and nothing for the local one."""
+    return "" if environment == LOCAL else f" --env {environment}"
+
+
 @dataclass(frozen=True)
 class LocalImage:
     """What the local SageMaker runs for an image that is not built here: a build context, or a Python environment."""

@@ -16,6 +16,7 @@ from pipelines.schedule import Schedule, instant, local_time, parse_at, parse_cr
 from pipelines.spec.environment import Environment, Experiment
 from pipelines.spec.expressions import EnvironmentValue, Template
 from pipelines.spec.local import LOCAL as LOCAL
+from pipelines.spec.local import option as option
 from pipelines.spec.model import Parameter, Pipeline
 from pipelines.spec.parameters import value_fault
 from pipelines.spec.source import Problems, Source, ValuePath
@@ -65,8 +66,8 @@ class Target:
 
     @property
     def option(self) -> str:
-        """What names it on a command line, after a space: `--env NAME`, and nothing for the local one."""
-        return "" if self.is_local else f" --env {self.name}"
+        """What names it on a command line."""
+        return option(self.name)
 
     def value(self, reference: EnvironmentValue) -> str:
         """What `${{ env.NAME }}` stands for."""

@@ -99,7 +99,13 @@ WORDS = {
     "option without value": (["status", "--env"], "expected one argument", "pipelines status --help"),
     "parameter without start": (["deploy", "-p", "Count=1"], "-p is for an execution", "add --start"),
     "wait without start": (["deploy", "--wait"], "--wait is for an execution", "add --start"),
-    "port": (["local", "--port", "99999"], "'99999' is not a port", "pipelines local --help"),
+    "port": (["local", "--port", "99999"], "--port: '99999' is no port", "write a number from 1 to 65535"),
+    "version": (["rollback", "x"], "VERSION: 'x' is no version", "write its number, such as 3, or leave it out"),
+    "no version": (["rollback", "0"], "VERSION: '0' is no version", "write its number"),
+    "endless number": (["executions", "--limit", "9" * 5000], "is no number of executions", "write a whole number"),
+    "no number": (["executions", "--limit", "-"], "--limit: '-' is no number of executions", "from 1 on"),
+    "no age": (["executions", "--since", "soon"], "--since: 'soon' is no age", "write a number of five digits"),
+    "age before time": (["executions", "--since", "999999d"], "'999999d' is no age", "and m, h or d, as in 24h"),
     "two ways": (["local", "--stop", "--detach"], "not allowed with argument", "pipelines local --help"),
 }
 

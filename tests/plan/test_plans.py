@@ -287,7 +287,7 @@ def test_a_saved_plan_is_refused_when_somebody_else_deployed() -> None:
     assert refusal(lambda: remaining(made, world.live(first()))) == (
         "environment dev",
         "demo has changed since the plan was made",
-        "make the plan again: pipelines plan -o FILE",
+        "make the plan again: pipelines plan -o FILE --env dev",
     )
 
 
@@ -298,7 +298,7 @@ def test_a_saved_plan_is_refused_when_what_it_relied_on_is_gone() -> None:
     world.objects.pop(("team-dev", upload("a.txt").key))
     _, what, fix = refusal(lambda: remaining(made, world.live(first(TWO))))
     assert what == f"{upload('a.txt').uri} was there when the plan was made, and is gone"
-    assert fix == "make the plan again: pipelines plan -o FILE"
+    assert fix == "make the plan again: pipelines plan -o FILE --env dev"
     world.deploy(first())
     world.images.clear()
     assert refusal(lambda: remaining(made, world.live(first(TWO))))[1].startswith(f"{image().uri} was there")
@@ -503,7 +503,7 @@ def test_a_damaged_record_is_refused() -> None:
     assert refusal(lambda: read_record('{"format": 1}', where="s3://b/k")) == (
         "s3://b/k",
         "'pipeline' is missing",
-        "deploy from pipeline.yaml instead: pipelines deploy",
+        "deploy from the files instead: pipelines deploy",
     )
 
 
