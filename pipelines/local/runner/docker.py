@@ -7,14 +7,18 @@ what the contract gives it: /opt/ml, its environment, a network or none.
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import json
 import os
 import socket
 import subprocess
+import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 from typing import IO, cast
 
@@ -29,6 +33,7 @@ from pipelines.local.runner.scratch import walk
 __all__ = ["DockerRunner", "Engine", "find_engine"]
 
 LABEL = "pipelines.home"
+_LINE = 1 << 15  # characters of a value in a file of variables: the engine's command reads lines of 64 KB at most
 
 
 class DockerRunner:
@@ -60,24 +65,32 @@ class DockerRunner:
         program, *arguments = request.command
         words = ["run", *self._run_options, "--rm", "--name", name, "--label", self._label]
         words += ["--entrypoint", program] if program != OWN_ENTRYPOINT else []
-        words += ["--volume", f"{request.opt_ml.resolve()}:/opt/ml"]
+        words += _mount(request.opt_ml)
         words += self._network(request)
         words += ["--publish", f"127.0.0.1::{request.port}"] if request.port else []
-        variables = dict(request.environment)
-        for variable, value in variables.items():
-            # By name alone the value comes from the client's environment and never stands in a process list.
-            words += ["--env", f"{variable}={value}" if variable in self._engine.environment else variable]
-        client = subprocess.Popen(
-            [self._engine.program, *words, image, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**variables, **self._engine.environment},
-            start_new_session=True,
-        )
+        options, file = _variables(request.environment)
+        client = self._client([*words, *options, image, *arguments], file)
         return _Docker(
             client, self._engine, name, LogWriter(request.log), request.port or 0, self._after(image, request)
         )
+
+    def _client(self, words: Sequence[str], given: bytes) -> subprocess.Popen[bytes]:
+        """The engine's command, with `given` on its standard input. Raises `LocalError` for what none can be given."""
+        with tempfile.TemporaryFile() as file:
+            file.write(given)
+            file.seek(0)
+            try:
+                return subprocess.Popen(
+                    [self._engine.program, *words],
+                    stdin=file,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    env=self._engine.environment,
+                    start_new_session=True,
+                )
+            except (OSError, ValueError) as error:
+                fix = "correct the arguments and variables of the step, if it is theirs"
+                raise LocalError(f"the container cannot be started: {error}", fix=fix) from error
 
     def remove_leftovers(self) -> None:
         """Remove the containers and networks that a killed server of this home left behind."""
@@ -118,13 +131,34 @@ class DockerRunner:
         if folder is None:
             if not request.reference:
                 raise LocalError("nothing is known of the image", fix="name the image that the engine is to run")
+            if request.reference.startswith("-"):  # it would be an option
+                raise LocalError(f"{request.reference!r} is not an image's URI", fix="write REGISTRY/REPOSITORY:TAG")
             return request.reference
-        tag = f"pipelines-local:{_content(folder)}"
+        tag = f"pipelines-local:{_content(folder, self._build_options)}"
         with self._building:
             if not self._engine.run("images", "--quiet", tag, check=False).strip():
                 self._report(f"building {tag} of {folder}")
                 self._engine.run("build", "--quiet", "--tag", tag, *self._build_options, str(folder))
         return tag
+
+
+def _mount(opt_ml: Path) -> list[str]:
+    """Options that show a folder as /opt/ml, whatever its name: with commas and quotes it is a field of CSV."""
+    row = StringIO()
+    csv.writer(row, lineterminator="").writerow(("type=bind", f"source={opt_ml.resolve()}", "target=/opt/ml"))
+    return ["--mount", row.getvalue()]
+
+
+def _variables(environment: Mapping[str, str]) -> tuple[list[str], bytes]:
+    """Options that give a container its variables, and what the engine's command is to read for that.
+
+    They are none of the command's own, which would obey some (LD_PRELOAD, DOCKER_HOST), and stand in no process list,
+    but for values that a line of a file cannot hold.
+    """
+    lines = {name: value for name, value in environment.items() if len(value) < _LINE and not {*"\r\n\0"} & {*value}}
+    options = [word for name in environment.keys() - lines for word in ("--env", f"{name}={environment[name]}")]
+    text = "".join(f"{name}={value}\n" for name, value in lines.items())
+    return [*options, "--env-file", "/dev/stdin"], text.encode(errors="replace")
 
 
 class _Docker:
@@ -187,7 +221,7 @@ def give_back(engine: Engine, image: str, folder: Path, user: int, group: int) -
     """
     rootless = "rootless" in engine.run("info", "--format", "{{.SecurityOptions}}", check=False)
     owner = "0:0" if rootless else f"{user}:{group}"
-    words = ("--rm", "--network", "none", "--user", "0", "--volume", f"{folder.resolve()}:/opt/ml")
+    words = ("--rm", "--network", "none", "--user", "0", *_mount(folder))
     engine.run("run", *words, "--entrypoint", "chown", image, "-R", owner, "/opt/ml", check=False)
 
 
@@ -199,9 +233,9 @@ def _is_foreign(folder: Path, user: int) -> bool:
     return any(path.lstat().st_uid != user for path in paths)
 
 
-def _content(folder: Path) -> str:
-    """A tag for the content of a build context, its Dockerfile included."""
-    digest = hashlib.sha256()
+def _content(folder: Path, options: Sequence[str]) -> str:
+    """A tag for what an image is built from: the context, its Dockerfile included, and the options."""
+    digest = hashlib.sha256(json.dumps(options).encode())
     for file in read_context(folder.parent, folder.name).files:
-        digest.update(f"{file.path}:{file.sha256};".encode())
+        digest.update(f"{file.path}:{file.sha256}:{file.source.stat().st_mode & 0o111};".encode())
     return digest.hexdigest()[:16]
