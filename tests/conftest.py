@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +18,45 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
     from pipelines.local.runner.docker import Engine
+
+
+# What takes longest is begun first, so that no worker has it for itself at the end.
+_LONGEST = (
+    "tests/test_life.py",
+    "tests/test_testing.py::test_the_example",
+    "tests/test_docs.py::test_the_tutorial",
+    "tests/cli/test_init.py",
+    "tests/cli/test_planning.py",
+    "tests/executing/test_elsewhere.py",
+)
+
+# Programs that tests start find one another's bytecode, whatever the caller's environment says of it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: a test often waits for a server, a container or a program."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_of_aws_are_read_once() -> Iterator[None]:
+    """botocore reads the JSON of a service anew for each session: 0.1 s for SageMaker's, hundreds of times."""
+    if not importlib.util.find_spec("botocore"):  # the container's tests have none
+        yield
+        return
+    from botocore.loaders import JSONFileLoader
+
+    read = functools.cache(functools.partial(JSONFileLoader.load_file, JSONFileLoader()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _loader, path: read(path))
+        yield
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,4 +1,7 @@
-"""The life of a pipeline, executed as its page says: every command, edit and exit code, upon two local SageMakers."""
+"""The life of a pipeline, executed as its page says: every command, edit and exit code, upon two local SageMakers.
+
+Its `pipelines` runs in this process, and does not wait as long as AWS wants it: tests/cli shows that it is a program.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,12 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from pipelines.cli import main
 
 PAGE = Path(__file__).parent.parent / "docs" / "life-of-a-pipeline.md"
 _PART = re.compile(r"^(?:`([\w./-]+)`:\n\n)?```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -19,11 +25,9 @@ _ENDPOINT = re.compile(r"http://127\.0\.0\.1:\d+")
 class Reader:
     """Somebody who follows the page, line by line."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        self.environment |= {"PATH": programs, "AWS_EC2_METADATA_DISABLED": "true"}
+        self.capture = capture
         self.endpoints: list[str] = []
         self.said = ""
 
@@ -47,22 +51,27 @@ class Reader:
         expected = re.search(r"exit code (\d)", comment)
         words = shlex.split(command)
         if words[0] == "export":
-            self.environment |= dict(word.replace("$PWD", str(self.folder)).split("=", 1) for word in words[1:])
+            os.environ.update(word.replace("$PWD", str(self.folder)).split("=", 1) for word in words[1:])
             return
-        ran = subprocess.run(
-            ["bash", "-c", re.sub(r"\bpipelines (?=[a-z])", "python -m pipelines ", command)],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        said = f"{command}\n{ran.stdout}{ran.stderr}"
-        assert ran.returncode == (int(expected[1]) if expected else 0), said
+        code, out, err = self.run(words) if "pipelines" in words else self.program(command)
+        said = f"{command}\n{out}{err}"
+        assert code == (int(expected[1]) if expected else 0), said
         self.said = said if "plan" in words or "why" in words else self.said
-        self.endpoints += _ENDPOINT.findall(ran.stdout)[:1] if "--detach" in words else []
+        self.endpoints += _ENDPOINT.findall(out)[:1] if "--detach" in words else []
+
+    def run(self, words: list[str]) -> tuple[int, str, str]:
+        """A command of ours, with the variables that stand before it."""
+        place = words.index("pipelines")
+        with pytest.MonkeyPatch.context() as patch:
+            for word in words[:place]:
+                patch.setenv(*word.split("=", 1))
+            self.capture.readouterr()
+            return main(words[place + 1 :]), *self.capture.readouterr()
+
+    def program(self, command: str) -> tuple[int, str, str]:
+        """A command of the shell's."""
+        ran = subprocess.run(["bash", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        return ran.returncode, ran.stdout, ran.stderr
 
     def edit(self, text: str) -> None:
         lines = text.splitlines()
@@ -75,12 +84,19 @@ class Reader:
 
 
 @pytest.fixture
-def reader(tmp_path: Path):
-    somebody = Reader(tmp_path)
-    yield somebody
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_PROFILE"):  # what the page sets does not outlive the test
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    pause = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: pause(min(seconds, 0.1)))
+    yield Reader(tmp_path, capsys)
     for stage in ("dev", "prod"):
-        command = [sys.executable, "-m", "pipelines", "local", "--stop", "-f", stage]
-        subprocess.run(command, cwd=tmp_path, check=False, capture_output=True)
+        main(["local", "--stop", "-f", stage])
 
 
 def test_the_life_of_a_pipeline_is_as_the_page_says(reader: Reader):
