@@ -121,7 +121,7 @@ def _defining(add: _Add) -> None:
     _live(compiled)
     graph = add("graph", "draw the steps and what they wait for", json=False)
     _live(graph)
-    graph.add_argument("--format", choices=["text", "mermaid"], default="text", help="text for people, or Mermaid")
+    graph.add_argument("--format", choices=["text", "mermaid", "page"], default="text", help="text, Mermaid or HTML")
 
 
 def _deploying(add: _Add) -> None:

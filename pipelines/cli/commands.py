@@ -77,10 +77,18 @@ def compile_(given: argparse.Namespace, terminal: Terminal) -> int:
 
 def graph(given: argparse.Namespace, terminal: Terminal) -> int:
     """Draw the definition."""
-    from pipelines.graph import as_mermaid, as_text
+    from pipelines.graph import as_mermaid, as_page, as_text
 
-    draw = {"text": as_text, "mermaid": as_mermaid}[given.format]
-    terminal.result(draw(_definition(given, Project.of(given), terminal)).rstrip("\n"))
+    project = Project.of(given)
+    definition = _definition(given, project, terminal)
+    match given.format:
+        case "text":
+            drawing = as_text(definition)
+        case "mermaid":
+            drawing = as_mermaid(definition)
+        case "page":
+            drawing = as_page(definition, project.pipeline)
+    terminal.result(drawing.rstrip("\n"))
     return FINE
 
 
