@@ -49,7 +49,7 @@ from pipelines.plan import (
 )
 from pipelines.plan.record import with_digests
 from pipelines.plan.requests import GROUP, rule_request, schedule_request, targets_request
-from pipelines.remote import AwsRemote
+from pipelines.remote import AwsRemote, Registry
 from pipelines.roles import check_schedule_roles
 from pipelines.schedule import aws_name
 from pipelines.spec import Pipeline
@@ -60,11 +60,8 @@ _TAGGING = (CreatePipeline, TagPipeline)
 _PATIENCE = (0.0, 1.0, 2.0, 4.0)  # seconds before what was written is read back: lists lag behind
 
 
-class Images(Protocol):
+class Images(Registry, Protocol):
     """Puts images where the environment finds them."""
-
-    def digest(self, uri: str) -> str | None:
-        """The digest of the image that is there, None when there is none."""
 
     def build(self, image: ImageSource, uri: str, report: Report) -> None:
         """Make `uri` name the image that its source says. Raises `PipelinesError`."""
@@ -84,7 +81,7 @@ class Site:
     sleep: Callable[[float], None] = field(default=time.sleep)
 
     def remote(self, pipeline: str) -> Remote:
-        return AwsRemote(self.gateway, pipeline, self.images.digest)
+        return AwsRemote(self.gateway, pipeline, self.images)
 
 
 @dataclass(frozen=True)

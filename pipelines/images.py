@@ -34,6 +34,7 @@ class Registry(Protocol):
 
     def manifest(self, repository: str, tag: str) -> tuple[str, str] | None: ...
     def blob(self, repository: str, digest: str) -> bytes: ...
+    def has_repository(self, name: str) -> bool: ...
     def ensure_repository(self, name: str) -> bool: ...
     def registry_token(self) -> str: ...
 
@@ -62,6 +63,9 @@ class EcrImages:
                 raise AwsError(what, where=uri, fix=f"{fix} imageTag={tag}")
             self._checked.add(digest)
         return digest
+
+    def has_repository(self, uri: str) -> bool:
+        return self.registry.has_repository(_name(uri)[0])
 
     def build(self, image: ImageSource, uri: str, report: Report) -> None:
         """Build an image and push it. Raises `LocalError` (the engine), `UsageError` (its files), `AwsError`."""

@@ -5,8 +5,9 @@ Takes a `Gateway` and who knows the environment's images; gives a `plan.Remote`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from pipelines.aws import Gateway
 from pipelines.errors import AwsError
@@ -17,16 +18,26 @@ from pipelines.schedule import aws_prefix
 _GOING_ON = ("Executing", "Stopping")
 
 
+class Registry(Protocol):
+    """What is asked of the environment's images, by their URIs."""
+
+    def digest(self, uri: str) -> str | None:
+        """The digest of the image that is there, None when there is none."""
+
+    def has_repository(self, uri: str) -> bool:
+        """Whether there is a repository for it; where there are none, as locally, it needs none."""
+
+
 @dataclass(frozen=True)
 class AwsRemote:
     """AWS, or the local SageMaker in its place, as a `plan.Remote` of one pipeline.
 
-    The name is given because ARNs have it in lower case; `image_digest` takes an image's URI.
+    The name is given because ARNs have it in lower case.
     """
 
     gateway: Gateway
     name: str
-    image_digest: Callable[[str], str | None]
+    images: Registry
 
     def pipeline(self, name: str) -> LivePipeline | None:
         described = self.gateway.pipeline(name)
@@ -82,7 +93,10 @@ class AwsRemote:
             raise
 
     def image(self, uri: str) -> str | None:
-        return self.image_digest(uri)
+        return self.images.digest(uri)
+
+    def has_repository(self, uri: str) -> bool:
+        return self.images.has_repository(uri)
 
     def running(self, pipeline: str) -> tuple[Running, ...]:
         listed = self.gateway.executions(pipeline)

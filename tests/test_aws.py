@@ -283,6 +283,10 @@ def test_what_is_not_there_is_none(aws, gateway):
     assert gateway.manifest("tiny", "tag") is None
     aws.answer({"images": [], "failures": [{"failureCode": "ImageNotFound"}]})
     assert gateway.manifest("tiny", "tag") is None
+    aws.refuse("RepositoryNotFoundException")
+    assert gateway.has_repository("tiny") is False
+    aws.answer({"images": [], "failures": [{"failureCode": "ImageNotFound"}]})
+    assert gateway.has_repository("tiny") is True
 
 
 def test_image_is_read_by_its_manifest_and_its_configuration_by_its_address(aws, gateway):

@@ -153,6 +153,9 @@ class FakeImages:
     def digest(self, uri: str) -> str | None:
         return self.gateway.images.get(uri)
 
+    def has_repository(self, _uri: str) -> bool:
+        return True
+
     def build(self, _image: ImageSource, uri: str, _report) -> None:
         self.gateway.images[uri] = "sha256:built"
         self.gateway.done.append(f"push {uri}")

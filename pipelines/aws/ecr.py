@@ -19,6 +19,16 @@ class Images(Session):
 
     def manifest(self, repository: str, tag: str) -> tuple[str, str] | None:
         """The digest and the manifest's text of the image of that tag, or None."""
+        for image in self._images(repository, tag) or ():
+            return str(image["imageId"]["imageDigest"]), str(image["imageManifest"])
+        return None
+
+    def has_repository(self, name: str) -> bool:
+        """Asked as for an image, so that who may only plan needs no other permission."""
+        return self._images(name, "latest") is not None
+
+    def _images(self, repository: str, tag: str) -> list[Json] | None:
+        """The images of that tag; None when there is no such repository."""
         request = {"imageIds": [{"imageTag": tag}], "acceptedMediaTypes": list(_MANIFESTS)}
         try:
             with self._translated(f"look for image {repository}:{tag}"):
@@ -27,9 +37,7 @@ class Images(Session):
             if error.code == "RepositoryNotFoundException":
                 return None
             raise
-        for image in answer.get("images", []):
-            return str(image["imageId"]["imageDigest"]), str(image["imageManifest"])
-        return None
+        return list(answer.get("images", []))
 
     def blob(self, repository: str, digest: str) -> bytes:
         """A blob of a repository's, such as an image's configuration; not for layers, which are large."""

@@ -50,7 +50,7 @@ def _show(made: Plan, project: Project, terminal: Terminal, output: Path | None)
     if terminal.json:
         terminal.document(to_json(made))
     else:
-        terminal.result("\n".join(render(made)))
+        terminal.result("\n".join(render(made, str(project.file))))
     if output and made.actions:
         terminal.note(f"apply it: {project.command(f'deploy {shlex.quote(str(output))}')}")
 
@@ -80,7 +80,7 @@ def read_plan(file: Path, project: Project) -> Plan:
     here = (project.pipeline, target.account, target.region, target.bucket)
     there = (made.pipeline, made.account, made.region, made.needs.bucket)
     if here != there:
-        what = f"it is a plan for {', '.join(there)}; pipeline.yaml says {', '.join(here)}"
+        what = f"it is a plan for {', '.join(there)}; {project.file} says {', '.join(here)}"
         raise UsageError(what, where=str(file), fix=Mend("make it again", f"plan -o {shlex.quote(str(file))}"))
     return made
 
@@ -110,13 +110,13 @@ def _refuse_nobody(project: Project, terminal: Terminal, *, yes: bool) -> None:
 
 
 def _carry_out(
-    made: Plan, live: Live, site: Site, project: Project, terminal: Terminal, *, yes: bool = False
+    made: Plan, live: Live, site: Site, project: Project, terminal: Terminal, *, yes: bool = False, source: str = ""
 ) -> Deployment:
     """Show a plan and ask before it is carried out; the local environment is nobody's to ask for."""
     from pipelines.deploy import apply
     from pipelines.plan import render
 
-    terminal.note("\n".join(render(made)))
+    terminal.note("\n".join(render(made, source or str(project.file))))
     if yes or project.target.is_local or not made.actions:
         return apply(made, site, live)
     if not terminal.confirm(f"Do that in environment {project.environment} (account {project.target.account})?"):
@@ -150,7 +150,7 @@ def rollback(given: argparse.Namespace, terminal: Terminal) -> int:
     if version.record is None:
         terminal.note(f"note: no deployment of version {number} is on record: its definition alone comes back")
     made, live = make_plan(rolled_back(name, project.target, version, live), site)
-    deployed = _carry_out(made, live, site, project, terminal, yes=given.yes)
+    deployed = _carry_out(made, live, site, project, terminal, yes=given.yes, source=f"version {number}")
     _told(deployed, terminal, version=number)
     return FINE
 
@@ -218,7 +218,7 @@ def _version(project: Project, given: int | None, live: LivePipeline | None) -> 
         before = earlier(there, _record(project, live.digest))
         if before is None:
             others = f"; or name one of {', '.join(map(str, there[-10:]))}" if len(there) > 1 else ""
-            fix = f"correct pipeline.yaml, and deploy it{others}"
+            fix = f"correct {project.file}, and deploy it{others}"
             raise UsageError("there is no earlier version", where=where, fix=fix)
         return before
     if given not in there:
@@ -242,7 +242,9 @@ def schedules(given: argparse.Namespace, terminal: Terminal) -> int:
     name = project.pipeline
     there = project.site(terminal.note).remote(name).schedules(name)
     names = sorted(wanted.keys() | there.keys())
-    found = [_described(wanted.get(key), there.get(key), _created(project, there.get(key))) for key in names]
+    found = [
+        _described(wanted.get(key), there.get(key), _created(project, there.get(key)), project.file) for key in names
+    ]
     if terminal.json:
         terminal.document({"schedules": found})
         return FINE
@@ -266,7 +268,9 @@ def _created(project: Project, there: LiveSchedule | None) -> datetime | None:
     return answer.get("CreationDate")
 
 
-def _described(wanted: Schedule | None, there: LiveSchedule | None, created: datetime | None) -> dict[str, Any]:
+def _described(
+    wanted: Schedule | None, there: LiveSchedule | None, created: datetime | None, file: Path
+) -> dict[str, Any]:
     """What fires is what is deployed; of what is not deployed, what would."""
     from pipelines.schedule import next_starts, time_zone
 
@@ -279,16 +283,16 @@ def _described(wanted: Schedule | None, there: LiveSchedule | None, created: dat
         "expression": schedule.expression,
         "timezone": schedule.timezone,
         "enabled": schedule.enabled,
-        "state": _state(wanted, there),
+        "state": _state(wanted, there, file),
         "next": [start.astimezone(zone).isoformat(timespec="minutes") for start in starts],
     }
 
 
-def _state(wanted: Schedule | None, there: LiveSchedule | None) -> str:
+def _state(wanted: Schedule | None, there: LiveSchedule | None, file: Path) -> str:
     if there is None:
         return "not deployed"
     if wanted is None:
-        return "deployed, and no longer in pipeline.yaml"
+        return f"deployed, and no longer in {file}"
     if wanted != there.value:
-        return "deployed, and differs from pipeline.yaml"
+        return f"deployed, and differs from {file}"
     return "deployed" if wanted.enabled else "deployed, disabled"

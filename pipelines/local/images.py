@@ -117,6 +117,10 @@ class LocalImages:
         """Empty when it was deployed: its tag says all. A step makes up for what its environment lacks."""
         return None if find(self.home.images, uri) is None else ""
 
+    def has_repository(self, _uri: str) -> bool:
+        """A folder is made with the image."""
+        return True
+
     def copy(self, source: str, uri: str, _report: Callable[[str], None]) -> None:
         """Nothing is promoted to this machine."""
         raise LocalError(f"{source} cannot be copied here", where=uri, fix=Mend("build it here", "deploy"))

@@ -23,7 +23,7 @@ def facts(desired: Desired, live: Live, actions: tuple[Action, ...], changes: tu
         caches=cache_effects(old, desired.definition),
         running=tuple(f"{item.arn} ({item.status})" for item in live.running) if replaced else (),
         unchanged=tuple(_unchanged(desired, live, actions, changes)),
-        notes=tuple(_notes(desired, live)),
+        notes=(*_repositories(desired, live), *_notes(desired, live)),
     )
 
 
@@ -73,6 +73,12 @@ def other_images(live: Live) -> Iterator[str]:
             yield f"image {image.uri} is not the one that was deployed: it was {image.digest}, and is {now} now"
 
 
+def _repositories(desired: Desired, live: Live) -> Iterator[str]:
+    """Nothing creates them but the first image that is put there."""
+    for name in dict.fromkeys(image.repository for image in desired.images if image.uri in live.homeless):
+        yield f"repository {name} is not there: it is created, its tags immutable, its images scanned when pushed"
+
+
 def _notes(desired: Desired, live: Live) -> Iterator[str]:
     yield from other_images(live)
     if live.pipeline is not None and not live.pipeline.mark:
@@ -81,4 +87,4 @@ def _notes(desired: Desired, live: Live) -> Iterator[str]:
         limit = parallelism(desired, live.pipeline)
         yield f"max_parallel_steps is {limit}, as good as none: SageMaker cannot take a limit away"
     for name in sorted(live.others):
-        yield f"schedule {name} starts this pipeline too, and is not of its pipeline.yaml: it is left alone"
+        yield f"schedule {name} starts this pipeline too, and was not deployed with it: it is left alone"

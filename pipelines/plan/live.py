@@ -116,8 +116,8 @@ class Needs:
 class Live:
     """The state of a pipeline and of what belongs to it. `objects` and `images` are those of the needs that are there.
 
-    `images` has their digests; `record` is the text of the definition's record, as it is there. `others` names
-    schedules that start the pipeline and are not pipeline.yaml's.
+    `images` has their digests, `homeless` those whose repository is not there either; `record` is the text of the
+    definition's record, as it is there. `others` names schedules that start the pipeline and are not pipeline.yaml's.
     """
 
     pipeline: LivePipeline | None = None
@@ -128,6 +128,7 @@ class Live:
     has_bucket: bool = True
     objects: frozenset[Object] = frozenset()
     images: Mapping[str, str] = field(default_factory=dict)
+    homeless: tuple[str, ...] = ()
     record: str | None = None
     running: tuple[Running, ...] = ()
 
@@ -166,6 +167,9 @@ class Remote(Protocol):
     def image(self, uri: str) -> str | None:
         """The digest of the image that the registry has under that name, None when it has none."""
 
+    def has_repository(self, uri: str) -> bool:
+        """Whether the registry has a repository for the image of that name."""
+
     def running(self, pipeline: str) -> tuple[Running, ...]:
         """The executions that have not ended, newest first."""
 
@@ -185,6 +189,7 @@ def read_live(remote: Remote, needs: Needs) -> Live:
         has_bucket=has_bucket,
         objects=frozenset(item for item in objects if remote.has_object(item.bucket, item.key, item.sha256)),
         images={uri: digest for uri, digest in found.items() if digest is not None},
+        homeless=tuple(uri for uri, digest in found.items() if digest is None and not remote.has_repository(uri)),
         record=remote.record(needs.bucket, needs.record) if has_bucket and needs.record else None,
         running=remote.running(needs.pipeline) if pipeline else (),
     )

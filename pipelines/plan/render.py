@@ -14,12 +14,15 @@ _MANY = 8  # uploads and images from which on they are counted rather than liste
 _MANY_OF: Final[dict[type, str]] = {UploadFile: "files", EnsureImage: "images"}
 
 
-def render(plan: Plan) -> list[str]:
-    """Every line of the plan: where, what changes, caches, drift, running executions, what it does."""
+def render(plan: Plan, source: str = "pipeline.yaml") -> list[str]:
+    """Every line of the plan: where, what changes, caches, drift, running executions, what it does.
+
+    `source` is what says what is wanted: a file, a function, a version.
+    """
     head = f"{plan.pipeline} in {plan.environment} (account {plan.account}, {plan.region})"
     lines = [head, *_drift(plan), *_changes(plan), *_caches(plan), *_running(plan), *_rest(plan)]
     if not plan.actions:
-        return [*lines, "", "Nothing to do: what is there is what pipeline.yaml says."]
+        return [*lines, "", f"Nothing to do: what is there is what {source} says."]
     return [*lines, "", "To do, in this order:", *_actions(plan)]
 
 

@@ -143,7 +143,8 @@ def test_what_is_answered_with_no_is_shown_and_not_done(monkeypatch, capsys):
     asked = []
     terminal = Terminal()
     monkeypatch.setattr(terminal, "confirm", lambda question: asked.append(question), raising=True)
-    here = SimpleNamespace(environment="dev", target=SimpleNamespace(is_local=False, account="111111111111"))
+    target = SimpleNamespace(is_local=False, account="111111111111")
+    here = SimpleNamespace(environment="dev", target=target, file="pipeline.yaml")
     world = World()
     made = world.plan(wanted())
     with pytest.raises(UsageError, match="nothing was changed"):

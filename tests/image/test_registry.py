@@ -44,6 +44,9 @@ class Registry:
     def blob(self, repository: str, digest: str) -> bytes:
         return self._get(f"{repository}/blobs/{digest}")[2]
 
+    def has_repository(self, name: str) -> bool:
+        return name in self.repositories
+
     def ensure_repository(self, name: str) -> bool:
         self.repositories.append(name)
         return True

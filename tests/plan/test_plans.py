@@ -99,6 +99,24 @@ def test_a_first_plan_names_everything_once() -> None:
     ]
 
 
+def test_a_repository_that_the_deployment_creates_is_a_note() -> None:
+    world = World()
+    world.repositories.clear()
+    two = replace(first(), images=(image(), image("src-2")))
+    note = "repository demo is not there: it is created, its tags immutable, its images scanned when pushed"
+    assert world.plan(two).facts.notes == (note,)
+    assert f"Note: {note}" in render(world.plan(two))
+    world.images[image().uri] = "sha256:1"
+    assert world.plan(first()).facts.notes == ()
+
+
+def test_where_nothing_is_to_do_its_source_is_named() -> None:
+    world = World()
+    world.deploy(first())
+    made = world.plan(first())
+    assert render(made, "flights.json")[-1] == "Nothing to do: what is there is what flights.json says."
+
+
 def test_a_change_is_told_field_by_field_with_caches_and_running_executions() -> None:
     world = World()
     world.deploy(first())
@@ -239,7 +257,7 @@ def test_schedules_of_others_are_named_and_left_alone() -> None:
     world.schedule_requests["mine"] = other
     made = world.plan(replace(first(), schedules={}))
     assert made.facts.notes == (
-        "schedule mine starts this pipeline too, and is not of its pipeline.yaml: it is left alone",
+        "schedule mine starts this pipeline too, and was not deployed with it: it is left alone",
     )
     assert made.actions[-1] == DeleteSchedule("demo", "nightly")
     world.execute(made, made.actions)

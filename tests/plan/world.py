@@ -65,6 +65,7 @@ class World:
         self.objects: dict[tuple[str, str], str] = {}
         self.texts: dict[tuple[str, str], str] = {}
         self.images: dict[str, str] = {}
+        self.repositories = {"demo"}
         self.executions: tuple[Running, ...] = ()
 
     # Remote
@@ -102,6 +103,9 @@ class World:
 
     def image(self, uri: str) -> str | None:
         return self.images.get(uri)
+
+    def has_repository(self, uri: str) -> bool:
+        return uri.partition("/")[2].rpartition(":")[0] in self.repositories
 
     def running(self, _pipeline: str) -> tuple[Running, ...]:
         return self.executions
