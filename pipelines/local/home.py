@@ -89,7 +89,7 @@ class Home:
     def create(self) -> None:
         """Make the folder; it ignores itself in git, as its content is derived or local. Raises `LocalError`."""
         try:
-            self.local.mkdir(parents=True, exist_ok=True)
+            self.local.mkdir(mode=0o700, parents=True, exist_ok=True)  # what jobs leave there may be setuid
             ignore = self.root / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n", encoding="utf-8")

@@ -23,6 +23,8 @@ from typing import IO, Any
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from pipelines.errors import LocalError, Mend
+from pipelines.local import peer
+from pipelines.local.api.protocol import respond
 from pipelines.local.application import LocalSageMaker
 from pipelines.local.home import Home, write_atomically
 from pipelines.local.steps.faults import Faults
@@ -73,6 +75,9 @@ class Server:
             opened.callback(self._local.close)
             self._http = _bind(self._application, port)
             opened.callback(self._http.server_close)
+            self._knows_users = peer.is_asked_here(self._http.server_port)
+            if not self._knows_users:
+                _log.warning("this machine does not say whose a connection is: every user of it is answered")
             details = {"endpoint": self.endpoint, "pid": os.getpid(), "region": region}
             write_atomically(home, home.server, json.dumps(details))
             opened.pop_all()
@@ -105,6 +110,9 @@ class Server:
         self._lock.close()
 
     def _application(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if self._knows_users and not peer.is_ours(int(environ["REMOTE_PORT"]), self._http.server_port):
+            message = "the local SageMaker answers the user who started it: start your own with `pipelines local`"
+            return respond(start_response, 403, {"__type": "AccessDeniedException", "message": message})
         self._last = time.monotonic()
         return self._local.application(environ, start_response)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from pipelines.local import peer
 from tests.local.local_aws import LocalAws
 
 LIST = {"X-Amz-Target": "SageMaker.ListPipelines", "Content-Type": "application/x-amz-json-1.1"}
@@ -71,6 +74,56 @@ def test_a_request_to_this_machine_is_answered(aws: LocalAws, host: str) -> None
 @pytest.mark.parametrize("path", ["/", "/data/key", "/moto-api/reset", "/?Action=ListUsers"])
 def test_a_page_in_a_browser_is_refused(aws: LocalAws, header: dict[str, str], path: str) -> None:
     assert ask(aws, {**LIST, **header}, path=path)[0] == 403
+
+
+AS_ANOTHER = """
+import json, sys, urllib.error, urllib.request
+headers = {"X-Amz-Target": "SageMaker.ListPipelines", "Content-Type": "application/x-amz-json-1.1"}
+try:
+    print(urllib.request.urlopen(urllib.request.Request(sys.argv[1], b"{}", headers)).status)
+except urllib.error.HTTPError as error:
+    print(error.code, json.loads(error.read())["message"])
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        (65534, "403 the local SageMaker answers the user who started it: start your own with `pipelines local`\n"),
+        (0, "200\n"),
+    ],
+)
+def test_another_user_of_the_machine_is_refused(aws: LocalAws, user: int, said: str) -> None:
+    words = ["/usr/bin/python3", "-c", AS_ANOTHER, aws.endpoint]
+    done = subprocess.run(words, user=user, group=user, extra_groups=[], capture_output=True, text=True, env={})
+    assert done.stdout == said, done.stderr
+
+
+def test_what_it_keeps_is_its_owners_alone(aws: LocalAws) -> None:
+    """A job may leave files there that are setuid, and a container's root devices."""
+    assert aws.home.local.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_client_of_ipv6_is_known_as_well(aws: LocalAws) -> None:
+    port = urlsplit(aws.endpoint).port or 0
+    with socket.socket(socket.AF_INET6) as client:
+        client.connect(("::ffff:127.0.0.1", port))
+        assert peer.user_of(client.getsockname()[1], port) == os.geteuid()
+
+
+def test_a_request_whose_sender_is_gone_is_not_carried_out(aws: LocalAws) -> None:
+    """Nobody owns its socket any more, and what nobody owns would read as root's."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            connection, (_, number) = server.accept()
+            assert peer.user_of(number, port) == os.geteuid()
+            client.sendall(b"x" * 100_000)
+        assert peer.user_of(number, port) is None
+        assert not peer.is_ours(number, port)
+        connection.close()
+        assert peer.user_of(1, port) is None
 
 
 def test_only_this_machine_can_connect(aws: LocalAws) -> None:
