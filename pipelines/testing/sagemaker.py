@@ -25,6 +25,7 @@ from pipelines.local.server import Server
 from pipelines.local.steps.faults import Faults
 from pipelines.spec import LOCAL, Target, local_target
 
+PATIENCE = 600.0  # seconds: a busy machine is no failure of the test's
 _HURRY = 0.1  # seconds between looks, as a part of what a person at a terminal would wait
 
 
@@ -118,7 +119,7 @@ class SageMaker:
         """Start a deployed pipeline; gives the execution's ARN."""
         return self.gateway.start_execution(name, dict(parameters or {}))
 
-    def wait(self, arn: str, seconds: float = 120.0) -> Run:
+    def wait(self, arn: str, seconds: float = PATIENCE) -> Run:
         """Wait until an execution has ended. Raises `TimeoutExpiredError`."""
         deadline = time.monotonic() + seconds
 
@@ -134,12 +135,12 @@ class SageMaker:
         pipeline: Path | str | Mapping[str, Any],
         parameters: Mapping[str, str] | None = None,
         name: str = "pipeline",
-        seconds: float = 120.0,
+        seconds: float = PATIENCE,
     ) -> Run:
         """Deploy, start, wait."""
         return self.wait(self.start(self.deploy(pipeline, name), parameters), seconds)
 
-    def retry(self, arn: str, seconds: float = 120.0) -> Run:
+    def retry(self, arn: str, seconds: float = PATIENCE) -> Run:
         """Let an execution go on from where it failed, and wait."""
         self.gateway.retry_execution(arn)
         return self.wait(arn, seconds)
