@@ -136,9 +136,12 @@ class _OfflineClient:
 
 
 class _NoLocalClient:
-    """The SDK makes a local session for each processing step, to read the name of this method: 0.1 s each."""
+    """The SDK makes a local session for each processing or transform step, to read a method's name: 0.1 s each."""
 
     def create_processing_job(self) -> None:
+        raise NotImplementedError
+
+    def create_transform_job(self) -> None:
         raise NotImplementedError
 
 
