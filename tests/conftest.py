@@ -7,7 +7,7 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
+    from pipelines.local.home import Home
     from pipelines.local.runner.docker import Engine
 
 
@@ -72,6 +73,35 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
             return "docker" if nodeid.startswith("tests/image/") or nodeid.endswith("docker]") else nodeid
 
     return OneEngine(config, log)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a whole test run, for all its workers."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
+
+
+@pytest.fixture(scope="session")
+def environments(shared: Path) -> Path:
+    """The Python environments of images that tests share: one with scikit-learn takes 20 s to build."""
+    folder = shared / "environments"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_home(environments: Path) -> Callable[[Path], Home]:
+    """Makes the home of a local SageMaker whose images have the environments that tests share."""
+    from pipelines.local.home import Home  # here: the container's tests have no package `pipelines`
+
+    def make(root: Path) -> Home:
+        home = Home(root)
+        home.create()
+        home.environments.symlink_to(environments, target_is_directory=True)
+        return home
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -71,11 +71,11 @@ def work(steps: Json) -> int:
 
 def test_twice_the_steps_are_twice_the_work() -> None:
     assert [finding.check for finding in check(defined(chain(2000)))] == ["definition-size"]
-    assert work(chain(1000)) < 2.1 * work(chain(500))
+    assert work(chain(300)) < 2.1 * work(chain(150))
 
 
 def test_a_chain_of_uris_made_of_one_another_neither_recurses_nor_grows() -> None:
-    assert work(doubling(400)) < 2.1 * work(doubling(200))
+    assert work(doubling(300)) < 2.1 * work(doubling(150))
 
 
 def doubling(length: int) -> Json:

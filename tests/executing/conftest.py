@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pipelines.local.home import Home
 from pipelines.testing.sagemaker import SageMaker, serving
 
 FOLDER = Path(__file__).parent
@@ -67,7 +68,9 @@ class Stage:
 
 
 @pytest.fixture(params=["process", "docker"])
-def sagemaker(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def sagemaker(
+    request: pytest.FixtureRequest, tmp_path: Path, make_home: Callable[[Path], Home], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stage]:
     """A local SageMaker of the test alone, on each runner."""
     settings: dict[str, Any] = {"runner": request.param}
     if request.param == "docker":
@@ -77,5 +80,5 @@ def sagemaker(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("PATH", "/usr/bin", prepend=":")  # Debian's own client: see docker_engine
         settings["docker"] = {"build": ["--build-arg", f"BASE={base}"]}
-    with serving(tmp_path / ".pipelines") as local:
+    with serving(make_home(tmp_path / ".pipelines").root) as local:
         yield Stage(local, settings)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import boto3
 import pytest
 
+from pipelines.local.home import Home
 from pipelines.testing.sagemaker import SageMaker, serving
 
 CASES = Path(__file__).parent.parent / "definition/cases"
@@ -68,8 +70,8 @@ def code_inputs(document: dict) -> dict[str, dict[str, str]]:
 
 
 @pytest.fixture
-def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    with serving(tmp_path / ".pipelines") as sagemaker:
+def local(tmp_path: Path, make_home: Callable[[Path], Home], monkeypatch: pytest.MonkeyPatch):
+    with serving(make_home(tmp_path / ".pipelines").root) as sagemaker:
         for name, value in sagemaker.environment.items():
             monkeypatch.setenv(name, value)
         yield sagemaker

@@ -28,9 +28,9 @@ def _no_configuration() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+def aws(tmp_path_factory: pytest.TempPathFactory, make_home: Callable[[Path], Home]) -> Iterator[LocalAws]:
     """A local SageMaker in a process of its own."""
-    home = Home(tmp_path_factory.mktemp("aws") / ".pipelines")
+    home = make_home(tmp_path_factory.mktemp("aws") / ".pipelines")
     running = LocalAws(daemon.ensure(home, REGION).endpoint, home)
     yield running
     running.close()

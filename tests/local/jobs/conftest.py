@@ -67,11 +67,6 @@ class Bench:
         } | more
 
 
-@pytest.fixture(scope="session")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("environments")
-
-
 @pytest.fixture
 def bench(tmp_path: Path, environments: Path) -> Iterator[Callable[..., Bench]]:
     """Makes a `Bench` upon a runner, that of processes if none is given."""
