@@ -43,6 +43,8 @@ class Engine:
         self.run(f"SET temp_directory = {text(str(scratch / 'spill'))}")
         # Keeping the order of unordered statements costs memory; the statements whose order matters have ORDER BY.
         self.run("SET preserve_insertion_order = false")
+        # A copy of the files' content would fill the memory up to its limit; the system keeps one beside us anyway.
+        self.run("SET enable_external_file_cache = false")
         self.run("SET TimeZone = 'UTC'")
         self.run("SET autoinstall_known_extensions = false")
         self.run("SET autoload_known_extensions = false")
