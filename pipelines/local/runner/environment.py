@@ -21,9 +21,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 import uv
 
+from pipelines.context import read_context
 from pipelines.errors import LocalError
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -38,7 +40,12 @@ _OF_PIP = {
     "PIP_FIND_LINKS": "UV_FIND_LINKS",
 }
 _INCLUDE = re.compile(r"^\s*(?:-r|-c|--requirement|--constraint)(?:\s+|=)(\S+)", re.MULTILINE)
+_PLACE = re.compile(
+    r"\s*(?P<editable>(?:-e|--editable)[\s=]+)?(?:[\w.-]+(?:\[[^\]]*\])?\s*@\s*)?(?P<place>[^\s;#\[-][^\s;#\[]*)"
+)
+_MADE = re.compile(r"(?:^|/)(?:build|[^/]*\.egg-info)/")
 _TAIL = 15
+_LARGEST = 16 << 20  # bytes of a requirements file
 
 
 def ensure_environment(
@@ -55,7 +62,8 @@ def ensure_environment(
     settings = uv_environment(environ)
     interpreter, version = _interpreter(python, settings, report)
     texts = list(_texts(requirements)) if requirements else []
-    name = _name(texts, version)
+    packages = dict.fromkeys(_packages(texts, requirements.parent)) if requirements else {}
+    name = _name([*texts, *map(_content, packages)], version)
     path = home / name
     if _complete(path):
         return path
@@ -101,8 +109,8 @@ def _texts(file: Path) -> Iterator[str]:
             continue
         seen.add(path)
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = _text(path)
+        except (OSError, ValueError) as error:
             raise LocalError(
                 f"the requirements cannot be read: {error}",
                 where=str(path),
@@ -110,6 +118,37 @@ def _texts(file: Path) -> Iterator[str]:
             ) from error
         yield text
         pending += [path.parent / match for match in _INCLUDE.findall(text) if "://" not in match]
+
+
+def _packages(texts: Sequence[str], folder: Path) -> Iterator[Path]:
+    """The packages that requirements name by their place on this machine: folders, wheels and archives."""
+    for match in (match for text in texts for line in text.splitlines() if (match := _PLACE.match(line))):
+        place = unquote(match["place"].removeprefix("file://"))
+        path = folder / place
+        named_as_path = match["editable"] or "/" in place or place in (".", "..")
+        is_project = any((path / name).is_file() for name in ("pyproject.toml", "setup.py"))
+        if path.is_file() or (named_as_path and is_project):
+            yield path.resolve()
+
+
+def _content(package: Path) -> str:
+    """The hash of a package's files, but for those that building it makes there. Raises `LocalError`."""
+    try:
+        files = read_context(package.parent, package.name).files
+        digests = [(file.path, file.sha256) for file in files if not _MADE.search(file.path)]
+    except (OSError, ValueError) as error:
+        fix = "put its files into its folder, or name them in its .dockerignore"
+        raise LocalError(f"the package cannot be read: {error}", where=str(package), fix=fix) from error
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+def _text(file: Path) -> str:
+    """The text of a plain file: a pipe would be waited for, and a device has no end. Raises `OSError`, `ValueError`."""
+    if file.exists() and not file.is_file():
+        raise ValueError("it is no file")
+    if file.stat().st_size > _LARGEST:
+        raise ValueError(f"it has more than {_LARGEST:,} bytes")
+    return file.read_text(encoding="utf-8")
 
 
 def _interpreter(python: str | None, settings: Mapping[str, str], report: Callable[[str], None]) -> tuple[str, str]:
@@ -150,7 +189,10 @@ def _build(
         return
     report(f"building the environment of {requirements}")
     hashed = ["--require-hashes"] if any("--hash=" in text for text in texts) else []
-    install = ["pip", "install", "--quiet", "--python", str(aside / "bin" / "python"), "--compile-bytecode", *hashed]
+    install = ["pip", "install", "--quiet", "--python", str(aside / "bin" / "python"), "--compile-bytecode"]
+    install += ["--no-editable", *hashed]  # a job does not see the folder behind an editable package
+    if any(_packages(texts, requirements.parent)):  # uv would look at the time of their pyproject.toml alone
+        install.append("--refresh")
     _check(_uv([*install, "-r", str(requirements)], settings, requirements.parent), requirements)
     report(f"built the environment of {requirements} in {time.monotonic() - began:.1f} s")
 

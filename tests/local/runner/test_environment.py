@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import subprocess
 import sys
 import zipfile
@@ -142,6 +143,67 @@ def test_a_missing_included_file_is_named(requirements: Path, tmp_path: Path) ->
         ensure_environment(requirements, tmp_path / "home", print)
     assert refused.value.problems[0].where == str(tmp_path / "absent.txt")
     assert "fix: add the file to the image's folder" in str(refused.value)
+
+
+@pytest.mark.parametrize("place", ["/dev/zero", "pipe", "folder"])
+def test_an_included_file_that_is_none_is_neither_waited_for_nor_read_without_end(tmp_path: Path, place: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "requirements.txt").write_text(f"-r {place}\n")
+    with pytest.raises(LocalError) as caught:
+        ensure_environment(tmp_path / "requirements.txt", tmp_path / "home", print)
+    assert caught.value.what == "the requirements cannot be read: it is no file"
+    assert caught.value.problems[0].fix == "add the file to the image's folder, or correct the line that names it"
+
+
+BACKEND = """
+import os, zipfile
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    os.makedirs("build", exist_ok=True)
+    open("build/left", "a").write("x")
+    with zipfile.ZipFile(os.path.join(folder, "own-1-py3-none-any.whl"), "w") as archive:
+        archive.write("own.py")
+        archive.writestr("own-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: own\\nVersion: 1\\n")
+        archive.writestr("own-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        archive.writestr("own-1.dist-info/RECORD", "")
+    return "own-1-py3-none-any.whl"
+"""
+PROJECT = """
+[project]
+name = "own"
+version = "1"
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+
+
+@pytest.mark.parametrize("line", ["./own", "-e ./own", "--editable=own", "own @ file://{folder}/own", "../context/own"])
+def test_a_package_of_the_images_folder_is_installed_as_it_is_now(tmp_path: Path, line: str) -> None:
+    folder = tmp_path / "context"
+    (folder / "own").mkdir(parents=True)
+    (folder / "own" / "pyproject.toml").write_text(PROJECT)
+    (folder / "own" / "backend.py").write_text(BACKEND)
+    (folder / "requirements.txt").write_text(line.format(folder=folder) + "\n")
+    built = []
+    for version in (1, 2, 2):
+        (folder / "own" / "own.py").write_text(f"version = {version}")
+        built.append(ensure_environment(folder / "requirements.txt", tmp_path / "home", lambda _: None))
+        assert run(built[-1] / "bin" / "python", "-c", "import own; print(own.version)") == str(version)
+    assert built[0] != built[1] == built[2]
+    (folder / "own").rename(tmp_path / "away")  # a job does not see it
+    assert run(built[-1] / "bin" / "python", "-c", "import own; print(own.version)") == "2"
+
+
+def test_a_wheel_of_the_images_folder_that_changes_is_another_environment(tmp_path: Path) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text("wheels/tiny-1.0-py3-none-any.whl\n")
+    wheel(tmp_path / "wheels")
+    first = ensure_environment(file, tmp_path / "home", print)
+    with zipfile.ZipFile(wheel(tmp_path / "wheels"), "a") as archive:
+        archive.writestr("more.py", "")
+    assert ensure_environment(file, tmp_path / "home", print) != first
 
 
 def test_a_python_that_is_not_here_is_replaced_and_said_so(tmp_path: Path) -> None:
