@@ -30,6 +30,7 @@ from pipelines.local.s3.names import check_bucket, check_key, is_bucket, key_pro
 
 __all__ = ["ObjectStore", "Start", "StoreError", "Stored"]
 
+_MODE = 0o644  # of an object, whoever wrote it under whatever umask; the folder above them is the user's alone
 _ATTEMPTS = 100  # a write is tried again when a parallel delete took its folder away
 _NOT_THERE = (FileNotFoundError, NotADirectoryError)
 
@@ -233,16 +234,19 @@ class ObjectStore:
             return self.commit(bucket, key, temporary, headers, allow)
 
     def adopt(self, bucket: str, key: str, source: Path, headers: Mapping[str, str] | None = None) -> Stored:
-        """Move a file into the store: a rename, or across file systems a copy. If that fails, `source` stays."""
+        """Move a file into the store: a rename, or across file systems a copy. If that fails, `source` stays.
+
+        As in S3, an object has neither owner nor mode of its own: it is the server's, and readable to every job.
+        """
         self.path(bucket, key)
         with self.disk(f"s3://{bucket}/{key}"):
             info = source.lstat()
             if not stat.S_ISREG(info.st_mode):
                 fix = "give a regular file, not a folder or a link"
                 raise StoreError("InvalidRequest", f"{source} is not a file", where=f"s3://{bucket}/{key}", fix=fix)
-            source.chmod(info.st_mode & 0o777 | 0o600)
-            # Whoever holds another hard link could change the object behind its ETag: then it is copied.
-            if info.st_nlink == 1:
+            is_own = _is_taken(source, info)
+            # Whoever owns it, or holds another hard link, could change the object behind its ETag: then it is copied.
+            if is_own and info.st_nlink == 1:
                 with suppress(OSError):  # another file system refuses the rename: copied below
                     return self._commit(bucket, key, source, headers or {}, None)
             with self.staged(bucket) as temporary:
@@ -300,6 +304,7 @@ class ObjectStore:
         hidden, now = self.hidden(bucket), self._clock()
         # Nanoseconds rather than the kernel's ticks: so the ETag differs between any two writes.
         os.utime(file, ns=(now, now))
+        file.chmod(_MODE)
         with self._lock(bucket, key):
             stored, before = describe(key, file.lstat()), self.find(bucket, key)
             if stored is None:
@@ -395,6 +400,18 @@ class ObjectStore:
             yield
         except OSError as error:
             raise disk_refusal(error, where, self.root) from error
+
+
+def _is_taken(file: Path, info: os.stat_result) -> bool:
+    """Make a file the server's own, and readable; False when it is somebody else's and stays so."""
+    own = os.geteuid()
+    try:
+        if info.st_uid != own:
+            os.chown(file, own, os.getegid(), follow_symlinks=False)
+        file.chmod(_MODE)
+    except PermissionError:
+        return False
+    return True
 
 
 def describe(key: str, info: os.stat_result) -> Stored | None:

@@ -290,6 +290,47 @@ def test_adopting_a_file_with_another_hard_link_copies_it(store: ObjectStore, tm
     assert not source.exists()
 
 
+@pytest.mark.parametrize("mode", [0o000, 0o600, 0o4755])
+def test_an_object_has_no_mode_of_its_own(store: ObjectStore, tmp_path: Path, mode: int) -> None:
+    for name in ("renamed", "copied"):
+        source = tmp_path / name
+        source.write_bytes(b"1")
+        source.chmod(mode)
+    (tmp_path / "link").hardlink_to(tmp_path / "copied")
+    before = os.umask(0o077)
+    try:
+        for name in ("renamed", "copied"):
+            store.adopt("data", name, tmp_path / name)
+        put(store, "put", b"1")
+    finally:
+        os.umask(before)
+    for name in ("renamed", "copied", "put"):
+        assert (store.root / "data" / name).stat().st_mode & 0o7777 == 0o644
+        assert read(store, name) == b"1"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has files of others")
+@pytest.mark.parametrize("may_chown", [True, False])
+def test_a_file_of_another_owner_becomes_the_servers(
+    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, may_chown: bool
+) -> None:
+    source = tmp_path / "out"
+    source.write_bytes(b"1")
+    os.chown(source, 12345, 12345)
+    inode = source.stat().st_ino
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    if not may_chown:
+        monkeypatch.setattr(os, "chown", refuse)  # as for a server that is not root
+    store.adopt("data", "out", source)
+    there = (store.root / "data/out").stat()
+    assert (there.st_uid, there.st_gid) == (os.geteuid(), os.getegid())
+    assert (there.st_ino == inode) == may_chown
+    assert not source.exists()
+
+
 def test_adopting_across_file_systems_copies(store: ObjectStore) -> None:
     memory = Path("/dev/shm")
     if not memory.is_dir() or memory.stat().st_dev == store.root.stat().st_dev:
