@@ -174,8 +174,8 @@ def test_no_object_is_half_written_and_nothing_of_an_upload_is_left(serve: Serve
     uri = aws.put("large/.here", "").removesuffix("/.here")
     code = (
         "out, number = ML / 'processing/output/out', 0\n"
-        "while number < 100:\n"
-        "    number += 1\n"
+        "while True:\n"  # till one is seen that is being written
+        "    number = number % 20 + 1\n"
         "    (out / 'aside').write_bytes(bytes([number]) * (16 << 20))\n"
         "    (out / 'aside').rename(out / f'{number}.bin')\n"
         "    time.sleep(0.1)\n"
