@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from pipelines.cli import main
 from pipelines.cli.arguments import parse_arguments
 
 ROOT = Path(__file__).parent.parent
@@ -65,18 +65,14 @@ def test_no_page_or_source_names_a_package_registry_or_this_machine() -> None:
     assert not found
 
 
-def test_the_tutorial_runs_as_written(tutorial: Path) -> None:
+def test_the_tutorial_runs_as_written(tutorial: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tutorial)
     commands = [command for command in console_commands(ROOT / "docs" / "tutorial.md") if "pipelines" in command]
-    codes = [_run(command, tutorial) for command in commands]
-    _run("pipelines local --stop", tutorial)
+    codes = [main(shlex.split(command)[1:]) for command in commands]
+    main(["local", "--stop"])
     assert dict(zip(commands, codes, strict=True)) == {
         "pipelines validate": 0,
         "pipelines graph": 0,
         "pipelines run": 0,
         "pipelines run -p AtLeast=5": 1,
     }
-
-
-def _run(command: str, folder: Path) -> int:
-    words = [sys.executable, "-m", *shlex.split(command)]
-    return subprocess.run(words, cwd=folder, timeout=600, check=False, stdin=subprocess.DEVNULL).returncode
