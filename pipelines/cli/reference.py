@@ -16,7 +16,10 @@ _EXIT_CODES = """\
 | 1 | findings, or the execution ended otherwise than Succeeded |
 | 2 | a mistake on the command line or in pipeline.yaml |
 | 3 | AWS, or the local SageMaker, refused or could not be reached |
-| 130 | interrupted before there was a result |
+| 130, 143 | interrupted (Ctrl-C), or terminated (SIGTERM), before there was a result |
+
+Both end a command alike: `run`, and what else watches an execution of the local SageMaker that it started, stops it and
+shows what came of it; an execution on AWS goes on. A second time leaves it at once.
 """
 
 

@@ -20,9 +20,9 @@ def definition_of(project: Project, arn: str) -> Definition:
 
 
 def follow(project: Project, terminal: Terminal, arn: str, *, stops: bool = False) -> Execution:
-    """Watch an execution to its end. Ctrl-C ends the watching; with `stops`, it stops the execution first.
+    """Watch an execution to its end. Ctrl-C or SIGTERM ends the watching; with `stops`, it stops the execution first.
 
-    A second Ctrl-C ends the command at once.
+    A second one ends the command at once.
     """
     ident = arn.rpartition("/")[2]
     try:

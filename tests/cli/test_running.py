@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 
@@ -122,6 +123,36 @@ def test_stop_ends_a_running_execution_and_is_fine_with_one_that_has_ended(deplo
     assert again.code == 0
     assert f"execution {arn.rpartition('/')[2]} had ended before: Stopped" in again.err
     assert pipelines("status", "--execution", arn).code == 1
+
+
+def test_sigterm_stops_the_execution_of_a_run_as_ctrl_c_does(deployed, pipelines):
+    run = deployed.popen("run", "-p", "Seconds=600")
+    said = next(line for line in run.stderr if line.startswith("execution "))
+    assert any(line.startswith("Features: Executing") for line in run.stderr)
+    run.send_signal(signal.SIGTERM)
+    out, err = run.communicate(timeout=300)
+    ident = said.rpartition("/")[2].strip()
+    assert run.returncode == 1
+    assert f"stopping the execution … (Ctrl-C again leaves it; then: pipelines stop --execution {ident})" in err
+    assert re.search(r"^Features +Stopped", out, re.MULTILINE)
+    assert json.loads(pipelines("status", "--execution", ident, "--json").out)["status"] == "Stopped"
+
+
+def test_sigterm_leaves_what_is_only_watched_and_says_so(deployed, pipelines):
+    ident = pipelines("start", "-p", "Seconds=600").out.strip().rpartition("/")[2]
+    watching = deployed.popen("status", "--watch", "--execution", ident)
+    assert any(line.startswith("Features: Executing") for line in watching.stderr)
+    watching.send_signal(signal.SIGTERM)
+    _, err = watching.communicate(timeout=300)
+    assert watching.returncode == 143
+    assert err == f"the execution goes on; stop it: pipelines stop --execution {ident}\nterminated\n"
+    assert pipelines("stop", "--execution", ident).code == 0
+
+
+def test_what_is_done_upon_sigterm_is_left_as_it_was(project, pipelines):
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert pipelines("compile").code == 0
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_logs_of_a_step_and_of_all_steps(deployed, pipelines):
