@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,11 @@ from typing import Any
 from pipelines.local.moto import Moto, MotoError
 
 Json = dict[str, Any]
+
+
+# The other form that ModelDataUrl may have: https://BUCKET.s3.REGION.amazonaws.com/KEY, https://s3.REGION…/BUCKET/KEY.
+_HOST = r"s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com(?:\.cn)?"
+_HTTPS = re.compile(rf"https://(?:([^/]+)\.{_HOST}|{_HOST}/([^/]+))/(.+)", re.DOTALL)
 
 
 class ModelError(Exception):
@@ -47,7 +53,7 @@ class Models:
             container = {**self._packaged(container["ModelPackageName"]), **container}
         if not container.get("Image"):
             raise ModelError(f"not executed locally: the model {name} names no image")
-        return Model(container["Image"], container.get("ModelDataUrl"), container.get("Environment") or {})
+        return Model(container["Image"], s3_uri(container.get("ModelDataUrl")), container.get("Environment") or {})
 
     def _packaged(self, name: str) -> Json:
         package = self._ask("DescribeModelPackage", {"ModelPackageName": name})
@@ -61,3 +67,9 @@ class Models:
             return self.moto.sagemaker(operation, request)
         except MotoError as error:
             raise ModelError(f"ClientError: {error.message}") from error
+
+
+def s3_uri(url: str | None) -> str | None:
+    """The S3 URI of model data whose URL is S3's over https; any other as it is."""
+    found = _HTTPS.fullmatch(url or "")
+    return f"s3://{found[1] or found[2]}/{found[3]}" if found else url

@@ -2,12 +2,14 @@
 
 The event is the step's Arguments. What the function returns gives the output parameters; a `statusCode` in it that is
 not 200 to 299 fails the step (the service's own rule is not documented). What it raises is the FailureReason. It runs
-in an environment with the requirements.txt that lies beside its file, and sees that file alone.
+in an environment with the requirements.txt that lies beside its file, or else, where it imports it, with the boto3 that
+Lambda's Python has; and sees that file alone.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipelines.errors import LocalError
+from pipelines.local import stand_ins
 from pipelines.local.home import Home
 from pipelines.local.jobs.cluster import Runner
 from pipelines.local.machine.events import Launch
@@ -31,6 +34,7 @@ from pipelines.local.steps.stub import Stubs
 TIMEOUT_SECONDS: Final = 600.0  # what a Lambda step may take at most (CONTRACT.md 1.9)
 _KIND: Final = "Lambda"
 _PROGRAM: Final = "/var/runtime/invoke.py"
+_BOTO3: Final = Path(stand_ins.__file__).with_name("lambda.txt")
 _RESULT: Final = 6 << 20  # bytes of an answer, Lambda's own limit
 
 
@@ -91,11 +95,20 @@ def _request(function: Function, root: Path, log: Path) -> ContainerRequest:
     if not function.file.is_file():
         fix = "correct the path under environments: local: functions"
         raise LocalError(f"there is no file {function.file}", fix=fix)
-    target, requirements = f"/var/task/{function.file.name}", function.file.with_name("requirements.txt")
+    target = f"/var/task/{function.file.name}"
     copies = (Copy(Path(invoke.__file__), _PROGRAM), Copy(function.file, target))
-    image = Image(copies=copies, requirements=requirements if requirements.is_file() else None, workdir="/var/task")
+    image = Image(copies=copies, requirements=_requirements(function.file), workdir="/var/task")
     command = ("python3", _PROGRAM, target, function.handler, "/opt/ml/event.json", "/opt/ml/result.json")
     return ContainerRequest(image, command, {}, root, log)
+
+
+def _requirements(file: Path) -> Path | None:
+    """What its environment is built of: its own, or Lambda's; a function that needs neither waits for neither."""
+    own = file.with_name("requirements.txt")
+    if own.is_file():
+        return own
+    text = file.read_text(encoding="utf-8", errors="replace")
+    return _BOTO3 if re.search(r"^\s*(?:import|from)\s+(?:boto3|botocore)\b", text, re.MULTILINE) else None
 
 
 def _result(file: Path, code: int, log: Path) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from pipelines.local.machine.events import Launch
 from pipelines.local.runner.process import ProcessRunner
 from pipelines.local.settings import Function, Settings
-from pipelines.local.steps.function import LambdaStep
+from pipelines.local.steps.function import LambdaStep, _request
 from pipelines.local.steps.stub import Stubs
 from tests.local.local_aws import Ended, Gate, LocalAws, fail, get
 
@@ -133,3 +133,23 @@ def test_a_function_finds_the_local_sagemaker(aws: LocalAws, call: Callable[...,
     code = "import os\ndef handler(e, c): return {'at': os.environ['AWS_ENDPOINT_URL']}\n"
     at = get("Steps.Call.OutputParameters['at']")
     assert aws.run([call(code, {"at": "String"}), fail(message=at)]).steps["Stop"]["FailureReason"] == aws.endpoint
+
+
+@pytest.mark.parametrize(
+    ("code", "own", "requirements"),
+    [
+        ("import json\n\ndef handler(e, c): ...\n", None, None),
+        ("import boto3\n\ndef handler(e, c): ...\n", None, "lambda.txt"),
+        ("def handler(e, c):\n    from botocore.config import Config\n", None, "lambda.txt"),
+        ("import boto3\n", "boto3\nrequests\n", "requirements.txt"),
+        ("import json  # not import boto3\n", None, None),
+    ],
+)
+def test_a_function_has_lambdas_own_boto3(tmp_path: Path, code: str, own: str | None, requirements: str | None) -> None:
+    file = tmp_path / "notify.py"
+    file.write_text(code, encoding="utf-8")
+    if own:
+        (tmp_path / "requirements.txt").write_text(own, encoding="utf-8")
+    found = _request(Function(file, "handler"), tmp_path, tmp_path / "log").image.requirements
+    assert (found and found.name) == requirements
+    assert found is None or "boto3" in found.read_text(encoding="utf-8")
