@@ -305,6 +305,8 @@ class ContainerJob(Job):
             try:
                 remove(kept)
                 kept.parent.mkdir(parents=True, exist_ok=True)
+                for place in self.places:  # hard links to objects: who edits what is kept must not change those
+                    remove(place.staged)
                 self.folder.rename(kept)
             except OSError:
                 kept = self.folder

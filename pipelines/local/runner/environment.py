@@ -59,7 +59,7 @@ def ensure_environment(
 
     Raises LocalError with the last lines of uv's output when it cannot be built.
     """
-    settings = uv_environment(environ)
+    settings = _with_cache(uv_environment(environ), home)
     interpreter, version = _interpreter(python, settings, report)
     texts = list(_texts(requirements)) if requirements else []
     packages = dict.fromkeys(_packages(texts, requirements.parent)) if requirements else {}
@@ -88,6 +88,15 @@ def uv_environment(environ: Mapping[str, str]) -> dict[str, str]:
             parts = environ[pip_name].split()
             settings[uv_name] = (",".join if uv_name == "UV_FIND_LINKS" else " ".join)(parts)
     return settings
+
+
+def _with_cache(settings: dict[str, str], home: Path) -> dict[str, str]:
+    """uv's cache beside the environments, for a user whose own folder cannot be written: one without a home, say."""
+    usual = Path(settings.get("XDG_CACHE_HOME") or Path(settings.get("HOME") or "/nonexistent", ".cache"))
+    above = next(path for path in (usual / "uv", *(usual / "uv").parents) if path.exists())
+    if "UV_CACHE_DIR" in settings or (above.is_dir() and os.access(above, os.W_OK)):
+        return settings
+    return {**settings, "UV_CACHE_DIR": str(home.resolve() / "cache")}
 
 
 def _complete(path: Path) -> bool:

@@ -499,6 +499,7 @@ def test_outputs_that_cannot_be_uploaded_are_kept_and_the_reason_says_where(benc
     assert record["FailureReason"].startswith("ClientError: out/taken/x and out/taken cannot both be: ")
     assert record["FailureReason"].endswith(f"; what the program wrote is kept in {kept}")
     assert (kept / "algo-1/ml/processing/out/taken/x").read_text() == "precious"
+    assert not (kept / "algo-1/staged").exists()  # its files are those of the objects
     assert read(made, "out/taken") == b"an object where the output has a folder"
     made.jobs.recover()
     assert kept.exists()

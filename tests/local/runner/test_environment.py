@@ -206,6 +206,15 @@ def test_a_wheel_of_the_images_folder_that_changes_is_another_environment(tmp_pa
     assert ensure_environment(file, tmp_path / "home", print) != first
 
 
+def test_a_user_without_a_home_gets_a_cache_beside_the_environments(requirements: Path, tmp_path: Path) -> None:
+    nowhere = str(requirements / "below")  # a file holds nothing, not even root's
+    for variables in ({"HOME": nowhere}, {"XDG_CACHE_HOME": nowhere, "HOME": str(tmp_path)}):
+        home = tmp_path / str(len(variables))
+        environment = ensure_environment(requirements, home, print, environ={"PATH": os.environ["PATH"], **variables})
+        assert run(environment / "bin" / "tiny") == "tiny 1.0"
+        assert (home / "cache").is_dir()
+
+
 def test_a_python_that_is_not_here_is_replaced_and_said_so(tmp_path: Path) -> None:
     said: list[str] = []
     ensure_environment(None, tmp_path, said.append, python="3.99")
