@@ -69,7 +69,7 @@ class EcrImages:
 
     def build(self, image: ImageSource, uri: str, report: Report) -> None:
         """Build an image and push it. Raises `LocalError` (the engine), `UsageError` (its files), `AwsError`."""
-        engine, root = self._engine(), image.context.root
+        engine, root = self._engine(), image.context.root.absolute()  # a relative one may read like an option
         engine.run("build", "--platform", PLATFORM, "--tag", uri, *build_secrets(root, engine.environment), str(root))
         if read_context(root.resolve().parent, root.resolve().name).hash != image.context.hash:
             raise UsageError("the image's folder changed while it was built", where=str(root), fix="repeat the command")
