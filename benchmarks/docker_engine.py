@@ -62,14 +62,14 @@ def _started(folder: Path) -> Iterator[Engine]:
                 return
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(180)
     last = (folder / "log").read_text(errors="replace").splitlines()[-3:]
     raise Missing(f"dockerd does not start here: {' '.join(last)}")
 
 
 def _answers(engine: Engine, process: subprocess.Popen[bytes]) -> bool:
     """Whether an engine that is starting comes to answer."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline and process.poll() is None:
         if engine.run("version", "--format", "{{.Server.Version}}", check=False).strip():
             return True
@@ -90,7 +90,7 @@ def base_image(engine: Engine, folder: Path) -> str:
         [maker, "--quiet", "--variant=minbase", packages, "bookworm", str(archive), str(SOURCES)],
         check=True,
         env={**os.environ, "SOURCE_DATE_EPOCH": "1700000000"},
-        timeout=600,
+        timeout=1800,
     )
     engine.run("import", str(archive), BASE)
     archive.unlink()

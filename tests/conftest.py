@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 # What takes longest is begun first, so that no worker has it for itself at the end.
 _LONGEST = (
     "tests/test_life.py",
+    "tests/executing/test_features.py::test_feature_does_what_it_says[prebuilt-process]",
+    "tests/executing/test_elsewhere.py::test_a_definition_from_elsewhere_executes",
     "tests/test_testing.py::test_the_example",
     "tests/test_docs.py::test_the_tutorial",
-    "tests/cli/test_init.py",
-    "tests/cli/test_planning.py",
-    "tests/executing/test_elsewhere.py",
+    "tests/cli/test_init.py::test_the_new_pipeline",
+    "tests/cli/test_planning.py::test_life",
 )
 
 # Programs that tests start find one another's bytecode, whatever the caller's environment says of it.
@@ -37,7 +38,12 @@ sys.dont_write_bytecode = False
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
+    """The longest first, the rest in their order."""
+
+    def place(item: pytest.Item) -> int:
+        return next((at for at, name in enumerate(_LONGEST) if item.nodeid.startswith(name)), len(_LONGEST))
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)
