@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
@@ -31,6 +32,10 @@ _LONGEST = (
     "tests/cli/test_init.py::test_the_new_pipeline",
     "tests/cli/test_planning.py::test_life",
 )
+
+# A machine that has other work to do is no mistake of the code's.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 # Programs that tests start find one another's bytecode, whatever the caller's environment says of it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

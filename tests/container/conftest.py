@@ -12,11 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-
-# A machine that has other work to do is no mistake of the code's.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
 
 CONTAINER = Path(__file__).parents[2] / "container"
 sys.path.insert(0, str(CONTAINER))

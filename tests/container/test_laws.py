@@ -42,7 +42,9 @@ features:
   f: {{ {feature} }}
 """
 TYPES = {"x": "DOUBLE", "y": "DOUBLE", "n": "BIGINT", "c": "VARCHAR", "b": "BOOLEAN", "at": "TIMESTAMP"}
-LAWS = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+LAWS = settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 Row = dict[str, Any]
 NUMBER = st.none() | st.floats(-1e6, 1e6).map(lambda value: round(value, 3)) | st.sampled_from([0.0, 1.0, 2.5, -7.0])

@@ -59,7 +59,7 @@ def rounded(value: Any) -> Any:
 
 
 @given(ROWS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 def test_auc_is_the_share_of_pairs_in_the_right_order(tmp_path: Path, rows: list[tuple[bool, int]]) -> None:
     labels, scores = arrays(rows)
     pairs = [(p > n) + (p == n) / 2 for p in scores[labels == 1] for n in scores[labels == 0]]
@@ -67,7 +67,7 @@ def test_auc_is_the_share_of_pairs_in_the_right_order(tmp_path: Path, rows: list
 
 
 @given(ROWS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 def test_the_best_threshold_has_the_best_f1_of_all(tmp_path: Path, rows: list[tuple[bool, int]]) -> None:
     labels, scores = arrays(rows)
     f1 = {t: float(rates(rank([(scores, labels)], tmp_path, t).confusion.as_array())["f1"]) for t in scores}
@@ -77,7 +77,7 @@ def test_the_best_threshold_has_the_best_f1_of_all(tmp_path: Path, rows: list[tu
 
 
 @given(ROWS, st.integers(1, 7))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 def test_the_size_of_runs_changes_nothing(tmp_path: Path, rows: list[tuple[bool, int]], size: int) -> None:
     labels, scores = arrays(rows)
     whole = rank([(scores, labels)], tmp_path)
@@ -249,7 +249,7 @@ def test_a_constant_target_is_refused(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32), min_size=1, max_size=60), st.integers(1, 9))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 def test_quantiles_of_runs_are_numpys(tmp_path: Path, numbers: list[float], size: int) -> None:
     values = np.array(numbers)
     assert (numbers_of(number_keys(values)) == values).all()

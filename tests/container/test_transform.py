@@ -48,7 +48,9 @@ def test_rows_outside_training_get_exactly_the_features_that_fitting_wrote(shop:
             assert found[key] == tuple(features)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     data=st.lists(
         st.tuples(

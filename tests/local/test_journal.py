@@ -275,7 +275,9 @@ def state_of(servers: Servers) -> Json:
     }
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(changes, max_size=25))
 def test_a_restart_changes_nothing(servers: Servers, history: list[Change]) -> None:
     servers.database.delete_children(JOURNAL, "")

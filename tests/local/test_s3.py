@@ -377,7 +377,9 @@ segments = st.text(st.characters(exclude_characters="/\0", exclude_categories=("
 legal_keys = st.lists(segments, min_size=1, max_size=3).map("/".join).filter(lambda key: key_problem(key) is None)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(key=legal_keys)
 def test_any_legal_key_round_trips_over_http(s3: Served, key: str) -> None:
     body = b"" if key.endswith("/") else key.encode()
