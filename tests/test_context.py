@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipelines.context import read_context
 from pipelines.dockerignore import ignore_rules
+from tests.work import lines_run
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:
@@ -161,6 +162,18 @@ def test_rules_of_dockerignore(text, out, kept):
     ignored = ignore_rules(text)
     assert [path for path in out if not ignored(path)] == []
     assert [path for path in kept if ignored(path)] == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "piece"),
+    [("**/" * 12 + "z", "a/"), ("*a" * 12 + "b", "a"), ("*" * 12 + "z", "a"), ("a/**" * 9 + "/z", "a/")],
+)
+def test_what_a_rule_costs_grows_with_the_path_and_no_faster(rule, piece):
+    """A hostile rule would else take for ever; each of these paths nearly matches."""
+    ignored = ignore_rules(rule)
+    assert not ignored(piece * 100 + "c")
+    short, long = (lines_run(lambda count=count: ignored(piece * count + "c")) for count in (50, 100))
+    assert long < 2.2 * short
 
 
 @given(st.text(), st.text(min_size=1))
