@@ -285,7 +285,7 @@ def test_the_alarm_waits_by_the_clock_and_until_it_rings() -> None:
     begin = datetime.now(UTC)
     alarm = ClockAlarm(lambda: datetime.now(UTC))
     alarm.wait(begin + timedelta(seconds=0.05))
-    assert timedelta(seconds=0.05) <= datetime.now(UTC) - begin < timedelta(seconds=30)
+    assert timedelta(seconds=0.05) <= datetime.now(UTC) - begin < timedelta(seconds=600)
     threading.Timer(0.05, alarm.ring).start()
     alarm.wait(None)
     alarm.wait(begin)  # what is past is not waited for

@@ -190,7 +190,7 @@ def test_a_plan_of_twice_the_steps_is_twice_the_work() -> None:
         assert len(made.facts.caches) == steps
         return lines_run(lambda: plan(desired, live))
 
-    assert work(500) < 2.1 * work(250)
+    assert work(300) < 2.1 * work(150)
 
 
 def test_a_bucket_is_made_before_anything_is_put_into_it() -> None:

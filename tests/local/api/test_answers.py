@@ -34,7 +34,7 @@ def faults(shape: Any, value: Any, where: str) -> Iterator[str]:
 
 
 def ask(aws: LocalAws, operation: str, **request: Any) -> dict[str, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(aws.endpoint).port or 0, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(aws.endpoint).port or 0, timeout=300)
     headers = {"X-Amz-Target": f"SageMaker.{operation}", "Content-Type": "application/x-amz-json-1.1"}
     try:
         connection.request("POST", "/", json.dumps(request), headers)
