@@ -18,8 +18,8 @@ from pipelines.errors import LocalError, Mend
 from pipelines.local.home import Home
 from pipelines.local.runner.environment import ensure_environment
 from pipelines.local.runner.image import Image, bare_image, read_image
-from pipelines.local.settings import Settings, read
-from pipelines.local.stand_ins.table import stand_in
+from pipelines.local.settings import ImageSettings, Settings, read
+from pipelines.local.stand_ins.table import programs, stand_in
 
 
 def _folder(images: Path, uri: str) -> Path:
@@ -85,9 +85,7 @@ def image_of(home: Home, settings: Settings, uri: str, *, has_program: bool) -> 
     if settings.runner == "docker":
         return Image(opaque=True)
     if said:
-        return Image(
-            None, said.entrypoint, environment=said.environment, requirements=said.requirements, python=said.python
-        )
+        return _as_said(said, programs(uri))
     known = stand_in(uri)
     if known is None and not has_program:
         what = f"nothing is known of the image {uri}, and the step names no entrypoint"
@@ -96,6 +94,18 @@ def image_of(home: Home, settings: Settings, uri: str, *, has_program: bool) -> 
         notice = f"pipelines: nothing is known of {uri}; the program runs in bare Python, without the image's packages"
         return replace(bare_image(), notices=(notice,))
     return known
+
+
+def _as_said(said: ImageSettings, known: Image | None) -> Image:
+    """What the settings say of an image; where they name no program, with those of its stand-in (`train`, `serve`)."""
+    own = known if known and not said.entrypoint else Image()
+    return Image(
+        entrypoint=said.entrypoint or own.entrypoint,
+        environment={**own.environment, **said.environment},
+        copies=own.copies,
+        requirements=said.requirements,
+        python=said.python,
+    )
 
 
 def _mend(uri: str) -> str:

@@ -86,7 +86,7 @@ def test_what_the_settings_say_wins_over_a_stand_in(tmp_path: Path) -> None:
     uri, mine = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1", tmp_path / "mine.txt"
     said = ImageSettings(requirements=mine, python="3.11", environment={"A": "1"})
     image = image_of(Home(tmp_path), Settings(images={"*scikit-learn:*": said}), uri, has_program=False)
-    assert image == Image(requirements=mine, python="3.11", environment={"A": "1"})
+    assert (image.requirements, image.python, image.environment["A"], image.notices) == (mine, "3.11", "1", ())
     stand_in = image_of(Home(tmp_path), Settings(), uri, has_program=False)
     assert stand_in.requirements
     assert stand_in.requirements.name == "scikit_learn_1_2.txt"
@@ -109,3 +109,29 @@ def test_an_image_that_nothing_is_known_of_needs_a_program_and_is_told_how_to_ge
     with pytest.raises(LocalError, match=f"nothing is known of the image {URI}, and the step names no entry") as caught:
         image_of(Home(tmp_path), Settings(), URI, has_program=False)
     assert f'the line "{URI}": {{ requirements: ./requirements.txt' in caught.value.problems[0].fix
+
+
+@pytest.mark.parametrize(
+    ("uri", "started"),
+    [
+        ("683313688378.dkr.ecr.eu-central-1.amazonaws.com/sagemaker-xgboost:1.7-1", {"train", "serve", "serve-script"}),
+        ("763104351884.dkr.ecr.eu-central-1.amazonaws.com/pytorch-training:2.1-cpu-py310", {"train"}),
+        ("763104351884.dkr.ecr.eu-central-1.amazonaws.com/pytorch-inference:2.1-cpu-py310", set()),
+        ("111111111111.dkr.ecr.eu-central-1.amazonaws.com/team/ours:1", set()),
+    ],
+)
+def test_packages_that_are_named_for_an_image_of_aws_do_not_take_its_programs_away(
+    tmp_path: Path, uri: str, started: set[str]
+) -> None:
+    said = ImageSettings(requirements=tmp_path / "requirements.txt", environment={"A": "b"})
+    image = image_of(Home(tmp_path), Settings(images={"*": said}), uri, has_program=False)
+    assert started <= {copy.destination.rpartition("/")[2] for copy in image.copies}
+    assert bool(started) == bool(image.copies)
+    assert (image.requirements, image.environment["A"]) == (said.requirements, "b")
+
+
+def test_a_program_that_is_named_for_an_image_of_aws_is_alone(tmp_path: Path) -> None:
+    said = ImageSettings(entrypoint=("python3", "own.py"))
+    uri = "683313688378.dkr.ecr.eu-central-1.amazonaws.com/sagemaker-xgboost:1.7-1"
+    image = image_of(Home(tmp_path), Settings(images={"*": said}), uri, has_program=False)
+    assert (image.entrypoint, image.copies) == (("python3", "own.py"), ())

@@ -39,10 +39,14 @@ class StandIn:
         return Image(
             entrypoint=self.entrypoint,
             environment=self.environment,
-            copies=tuple(Copy(_HERE / name, path, program=True) for path, name in self.programs.items()),
+            copies=_copies(self.programs),
             requirements=_HERE / f"{self.packages}.txt",
             notices=(f"pipelines: packages like those of {self.like} stand in for {uri}",),
         )
+
+
+def _copies(programs: dict[str, str]) -> tuple[Copy, ...]:
+    return tuple(Copy(_HERE / name, path, program=True) for path, name in programs.items())
 
 
 _BIN, _LIB = "/usr/local/bin", "/usr/local/lib/toolkit"
@@ -98,3 +102,11 @@ def stand_in(uri: str) -> Image | None:
         return Image(cmd=("python3",), python=python["version"])
     found = (entry for entry in TABLE if re.fullmatch(entry.pattern, uri))
     return next((entry.image(uri) for entry in found), None)
+
+
+def programs(uri: str) -> Image | None:
+    """What starts in an image of AWS's whose packages the user names: what starts in its stand-in, or script mode."""
+    known = stand_in(uri)
+    if known is None and re.fullmatch(_AWS + r"[\w./-]+-training:.*", uri):
+        return Image(copies=_copies({f"{_BIN}/train": "script_mode.py"}))
+    return known
