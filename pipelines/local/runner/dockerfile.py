@@ -64,7 +64,7 @@ def parse(text: str, path: str) -> tuple[Instruction, ...]:
 
 def escape_character(text: str) -> str:
     """The character that continues a line: a backslash, unless `# escape=` at the top says otherwise."""
-    for line in text.splitlines():
+    for line in _lines(text):
         directive = _DIRECTIVE.match(line.strip())
         if directive is None:
             break
@@ -73,11 +73,16 @@ def escape_character(text: str) -> str:
     return "\\"
 
 
+def _lines(text: str) -> list[str]:
+    """The lines as Docker parts them: by line feeds alone."""
+    return [line.removesuffix("\r") for line in text.lstrip("\ufeff").split("\n")]
+
+
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Each instruction on one line, with the number of the line on which it starts."""
     continued = re.compile(re.escape(escape_character(text)) + r"[ \t]*$")
     start, parts = 0, ""
-    for number, line in enumerate(text.lstrip("\ufeff").splitlines(), start=1):
+    for number, line in enumerate(_lines(text), start=1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue  # also between continuation lines, as Docker does

@@ -9,30 +9,36 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EEXIST, EISDIR, ENAMETOOLONG, ENOTDIR
 from pathlib import Path
 
 from pipelines.errors import LocalError
 from pipelines.local.runner.context import Copy
 from pipelines.local.runner.image import Image
 
+_BOTH = "cannot be a file and a folder of the image at once"
+_REFUSED = {EEXIST: _BOTH, ENOTDIR: _BOTH, EISDIR: _BOTH, ENAMETOOLONG: "is longer than a path may be"}
+
 
 def place(image: Image, root: Path) -> None:
     """Fill `root` with the image's files and its working directory. Raises `LocalError` where two are in the way."""
-    with _one_kind(image.workdir, image.folder):
+    with _refused(image.workdir, image.folder):
         (root / image.workdir.lstrip("/")).mkdir(parents=True, exist_ok=True)
     for copy in image.copies:
-        with _one_kind(copy.destination, copy.source):
+        with _refused(copy.destination, copy.source):
             _place(copy, root)
 
 
 @contextmanager
-def _one_kind(destination: str, source: Path | None) -> Iterator[None]:
-    """Two instructions may want one path to be a file and a folder."""
+def _refused(destination: str, source: Path | None) -> Iterator[None]:
+    """Two instructions may want one path to be a file and a folder; a path may be longer than the system takes."""
     try:
         yield
-    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        what = f"{destination} cannot be a file and a folder of the image at once"
-        raise LocalError(what, where=str(source or ""), fix="correct the COPY or WORKDIR that names it") from error
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        what, fix = f"{destination[:200]} {_REFUSED[error.errno]}", "correct the COPY or WORKDIR that names it"
+        raise LocalError(what, where=str(source or ""), fix=fix) from error
 
 
 def _place(copy: Copy, root: Path) -> None:

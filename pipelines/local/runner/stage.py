@@ -102,7 +102,7 @@ def _arg(build: Build, stage: Stage, instruction: Instruction) -> Stage:
 
 def _env(_: Build, stage: Stage, instruction: Instruction) -> Stage:
     variables = stage.variables()
-    first, *others = instruction.text.split(maxsplit=1)
+    first, *others = instruction.text.split(maxsplit=1) or [""]
     if "=" in first:
         pairs = [word.partition("=") for word in words(instruction.text, variables)]
         wrong = next((name for name, equals, value in pairs if not equals), None)
@@ -112,7 +112,7 @@ def _env(_: Build, stage: Stage, instruction: Instruction) -> Stage:
     elif others:
         added = {first: expand(others[0], variables)}  # the old form: ENV NAME all the rest
     else:
-        raise instruction.refuse(f"{first!r} has no value", f"write ENV {first}=value")
+        raise instruction.refuse(f"{first!r} has no value", f"write ENV {first or 'NAME'}=value")
     return replace(stage, environment={**stage.environment, **added})
 
 

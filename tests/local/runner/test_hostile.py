@@ -118,6 +118,13 @@ def test_what_no_program_can_be_given_is_said_and_no_traceback(
         ("FROM é\n".encode("latin-1"), "", "cannot be read: 'utf-8' codec", "make it a readable text file in UTF-8"),
         (BASE.encode("utf-16"), "", "cannot be read: 'utf-8' codec", "make it a readable text file in UTF-8"),
         (f"{BASE}WORKDIR /a\0b\n".encode(), ":2", "it holds a NUL character", "leave the character out"),
+        (f"{BASE}ENV\n".encode(), ":2", "ENV: '' has no value", "write ENV NAME=value"),
+        (
+            f"{BASE}ENV A=a\u2028FROM b\n".encode(),
+            ":2",
+            "ENV: 'FROM' has no value",
+            'write FROM=value, or quote: NAME="a b"',
+        ),
         (f"{BASE}COPY a** /\n".encode(), ":2", "COPY: 'a**' is no pattern: ", "write it with * and ?, or name it"),
         (
             (BASE + "ENV A=0123456789abcdef\n" + "ENV A=$A$A\n" * 40).encode(),
@@ -140,21 +147,23 @@ def test_a_file_that_is_no_dockerfile_is_refused_with_the_mend(
     assert problem.fix == fix
 
 
+BOTH = "cannot be a file and a folder of the image at once"
+
+
 @pytest.mark.parametrize(
-    ("lines", "path"),
+    ("lines", "what"),
     [
-        ("COPY f /app\nWORKDIR /app/x\n", "/app"),
-        ("COPY f /x\nCOPY f /x/y\n", "/x/y"),
-        ("COPY f /opt/ml\nCOPY f /opt/ml/f/g\n", "/opt/ml/f/g"),
+        ("COPY f /app\nWORKDIR /app/x\n", f"/app {BOTH}"),
+        ("COPY f /x\nCOPY f /x/y\n", f"/x/y {BOTH}"),
+        ("COPY f /opt/ml\nCOPY f /opt/ml/f/g\n", f"/opt/ml/f/g {BOTH}"),
+        (f"WORKDIR /{'x' * 300}\n", f"/{'x' * 199} is longer than a path may be"),
     ],
 )
-def test_a_path_that_is_to_be_a_file_and_a_folder_is_named(
-    folder: Folder, tmp_path: Path, lines: str, path: str
-) -> None:
+def test_a_path_that_cannot_be_is_named(folder: Folder, tmp_path: Path, lines: str, what: str) -> None:
     image = read_image(folder(BASE + lines, f="f"))
     root = tmp_path / "root"
     root.mkdir()
     with pytest.raises(LocalError) as caught:
         place(image, root)
-    assert caught.value.what == f"{path} cannot be a file and a folder of the image at once"
+    assert caught.value.what == what
     assert caught.value.problems[0].fix == "correct the COPY or WORKDIR that names it"
