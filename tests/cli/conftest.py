@@ -88,10 +88,8 @@ class Project:
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def compiled(shared: Path) -> Path:
     """The folder of the definitions that the project compiles to."""
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared.parent if os.environ.get("PYTEST_XDIST_WORKER") else shared
     cache = shared / "cli-compiled"
     with (shared / "cli-compiled.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

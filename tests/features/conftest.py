@@ -52,10 +52,8 @@ def feature(request: pytest.FixtureRequest) -> Feature:
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
+def compiled(shared: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """All features compiled in two processes, as `compile_all.py` reports them; once for all workers of a test run."""
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared.parent if os.environ.get("PYTEST_XDIST_WORKER") else shared
     reports = (shared / "here.json", shared / "elsewhere.json")
     with (shared / "compiled.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
