@@ -57,9 +57,8 @@ class Algorithm:
             traceback.print_exc()
             return 415, TEXT, f"the body cannot be read as {kind} without a label and a header: {error}\n".encode()
         wanted = _media(accept) if accept not in ("", "*/*") else os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT")
-        if (
-            wanted and wanted not in ACCEPTED and not os.environ.get("SAGEMAKER_BATCH")
-        ):  # of a batch it is not looked at
+        is_batch = os.environ.get("SAGEMAKER_BATCH")  # where Accept is not looked at
+        if wanted and wanted not in ACCEPTED and not is_batch:
             return 406, TEXT, f"Accept {accept} is not served: ask for one of {', '.join(ACCEPTED)}\n".encode()
         try:
             found = self.predict(rows)
