@@ -59,7 +59,7 @@ format: $(SETUP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(SETUP) $(IMAGE_ENV)/.ready
+bench: run $(IMAGE_ENV)/.ready
 	$(BIN)/python benchmarks/commands.py
 	$(BIN)/python benchmarks/steps.py
 	$(BIN)/python benchmarks/planning.py
