@@ -57,7 +57,11 @@ def test_an_arrow_leads_from_box_to_box_and_through_none(drawing) -> None:
     assert layout.routes.keys() == words.keys()
     for (upstream, downstream), points in layout.routes.items():
         assert (points[0], points[-1]) == (layout.places[upstream], layout.places[downstream])
+        if points[1:-1]:
+            assert points[-2][0] - words[upstream, downstream] / 2 > 0
+            assert points[-2][0] + words[upstream, downstream] / 2 < layout.width
         for x, y in points[1:-1]:
+            assert 0 < x < layout.width
             assert not any(v == y and abs(u - x) < widths[name] / 2 for name, (u, v) in layout.places.items())
 
 

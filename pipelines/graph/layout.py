@@ -65,8 +65,9 @@ def laid_out(widths: Mapping[str, float], arrows: Mapping[Pair, float]) -> Layou
     near = _neighbours(chains.values())
     for sweep in range(_SWEEPS):
         _sort(layers[:: -1 if sweep % 2 else 1], near)
-    middles = _middles(layers, near, widths)
-    edges = [middles[name] + side * width / 2 for name, width in widths.items() for side in (-1, 1)]
+    half = {item: (widths[item] if isinstance(item, str) else item.width) / 2 for layer in layers for item in layer}
+    middles = _middles(layers, near, half)
+    edges = [middles[item] + side * half[item] for item in half for side in (-1, 1)]
     left, right = min(edges, default=0.0) - _GAP, max(edges, default=0.0) + _GAP
     heights = {item: _GAP + HEIGHT / 2 + _LAYER * at for at, items in enumerate(layers) for item in items}
     points = {item: (middles[item] - left, heights[item]) for item in heights}
@@ -112,10 +113,9 @@ def _sort(layers: Sequence[list[_Item]], near: Mapping[_Item, Sequence[_Item]]) 
 
 
 def _middles(
-    layers: Sequence[Sequence[_Item]], near: Mapping[_Item, Sequence[_Item]], widths: Mapping[str, float]
+    layers: Sequence[Sequence[_Item]], near: Mapping[_Item, Sequence[_Item]], half: Mapping[_Item, float]
 ) -> dict[_Item, float]:
     """The middle of every item, near those of its neighbours, in the order of its layer and clear of the next."""
-    half = {item: (widths[item] if isinstance(item, str) else item.width) / 2 for layer in layers for item in layer}
     found: dict[_Item, float] = dict.fromkeys(half, 0.0)
     for sweep in range(_SWEEPS):
         for layer in layers[:: -1 if sweep % 2 else 1]:
