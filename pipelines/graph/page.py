@@ -12,8 +12,9 @@ from itertools import pairwise
 from typing import Final
 
 from pipelines.definition import Definition, Step
+from pipelines.definition.texts import one_line
 from pipelines.graph.layout import HEIGHT, Layout, Point, laid_out
-from pipelines.graph.words import Arrow, arrows, condition_in_words, loop_in_words, ordered, printable
+from pipelines.graph.words import Arrow, arrows, condition_in_words, loop_in_words, ordered, shortened
 
 _LETTER: Final = 7.6  # its width, in pixels, where the letters have 13
 _SMALL: Final = 6.2  # and where they have 11
@@ -153,9 +154,9 @@ def _link(name: str, ids: dict[str, str]) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return shortened(text, _LONGEST)
 
 
 def _text(text: str, *, lines: bool = False) -> str:
-    shown = "\n".join(map(printable, text.split("\n"))) if lines else printable(text)
+    shown = "\n".join(map(one_line, text.split("\n"))) if lines else one_line(text)
     return escape(shown)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from pipelines.definition import Definition, Edge, Step, edges
 from pipelines.definition.graph import BODY, BRANCH
 from pipelines.definition.step_types import COMPLETED
-from pipelines.graph.words import condition_in_words, loop_in_words, operand, ordered, printable
+from pipelines.definition.texts import one_line
+from pipelines.graph.words import condition_in_words, loop_in_words, operand, ordered
 
 
 def as_text(definition: Definition) -> str:
@@ -30,7 +31,7 @@ class _Drawing:
 
     def lines(self, step: Step) -> Iterator[str]:
         waits = self._waits(step)
-        yield f"{printable(step.name)} ({printable(step.type)}){f' after {waits}' if waits else ''}"
+        yield f"{one_line(step.name)} ({one_line(step.type)}){f' after {waits}' if waits else ''}"
         groups = list(_groups(step))
         for index, (title, children) in enumerate(groups):
             last = index == len(groups) - 1
@@ -50,9 +51,9 @@ class _Drawing:
         found: dict[str, str] = {}
         for edge in self._incoming.get(step.name, ()):
             if edge.kind not in (BRANCH, BODY):
-                trigger = "" if edge.trigger == COMPLETED else f" ({printable(edge.trigger)})"
+                trigger = "" if edge.trigger == COMPLETED else f" ({one_line(edge.trigger)})"
                 found[edge.upstream] = found.get(edge.upstream) or trigger
-        return ", ".join(f"{printable(name)}{trigger}" for name, trigger in found.items())
+        return ", ".join(f"{one_line(name)}{trigger}" for name, trigger in found.items())
 
 
 def _groups(step: Step) -> Iterator[tuple[str, tuple[Step, ...]]]:

@@ -23,6 +23,7 @@ from pipelines.definition.expressions import (
 from pipelines.definition.graph import BODY, BRANCH, DATA
 from pipelines.definition.paths import render_path
 from pipelines.definition.step_types import COMPLETED
+from pipelines.definition.texts import one_line
 from pipelines.errors import DefinitionError
 
 _WORDS: Final = {
@@ -112,7 +113,7 @@ def operand(value: Any) -> str:
     """A value of the definition as a user would write it."""
     if isinstance(value, (dict, list)) and not is_expression(value):
         return "…"
-    return printable(_words(parse_expression(value)))
+    return one_line(_words(parse_expression(value)))
 
 
 def _words(expression: Expression) -> str:
@@ -141,13 +142,8 @@ def _inside_text(expression: Expression) -> str:
     return f"${{{_words(expression)}}}"
 
 
-def printable(text: str) -> str:
-    """Text on one line, whatever stands in it."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-
-
-def shortened(text: str) -> str:
-    return text if len(text) <= _LIMIT else f"{text[: _LIMIT - 1]}…"
+def shortened(text: str, limit: int = _LIMIT) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _outputs_read(step: Step, upstream: str) -> list[str]:

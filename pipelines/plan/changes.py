@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
+from pipelines.definition.texts import one_line
 from pipelines.plan.actions import Action, EnsureImage, UpdatePipeline, UploadFile
 from pipelines.plan.desired import Desired
 from pipelines.plan.difference import change, definition_changes
@@ -12,7 +13,6 @@ from pipelines.plan.fields import Fields, Value
 from pipelines.plan.limit import parallelism
 from pipelines.plan.live import Live, LivePipeline
 from pipelines.plan.model import Change, FieldChange
-from pipelines.plan.words import one_line
 from pipelines.schedule import Schedule
 from pipelines.spec import Notification
 

@@ -14,7 +14,8 @@ from pipelines.definition import Parameter, Step, render_path
 from pipelines.definition import step_types as types
 from pipelines.definition.expressions import is_expression
 from pipelines.definition.step_types import COMPLETED
-from pipelines.plan.words import condition_words, one_line, words
+from pipelines.definition.texts import one_line
+from pipelines.plan.words import condition_words, words
 
 Value = str | tuple[str, ...]
 Fields = dict[str, Value]

@@ -22,6 +22,7 @@ from pipelines.definition.expressions import (
     StepReference,
     is_expression,
 )
+from pipelines.definition.texts import one_line
 from pipelines.spec.expressions import EXECUTION_VARIABLES
 
 _EXECUTION: Final = {variable: name for name, variable in EXECUTION_VARIABLES.items()}
@@ -44,13 +45,6 @@ def words(value: Any) -> str:
     if isinstance(value, dict) and not is_expression(value):
         return f"{{{', '.join(f'{key}: {words(value[key])}' for key in sorted(value))}}}"
     return one_line(_expression(parse_expression(value)))
-
-
-def one_line(text: str) -> str:
-    """Text on one line, whatever stands in it."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def _expression(expression: Expression) -> str:
